@@ -1,0 +1,1 @@
+"""Experiments: one run or one row of a table per file."""

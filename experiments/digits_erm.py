@@ -1,0 +1,22 @@
+"""ERM on labeled images alone on the embedded digits, 4-layer ConvNet, 10 labels per class and domain."""
+
+from jaxclr.data.digits import Digits
+from jaxclr.experiment import Experiment
+from jaxclr.methods.erm import erm
+from jaxclr.models.convnet import ConvNet
+from jaxclr.optim import Sgd
+from jaxclr.pipeline.augment import digits
+
+
+def experiment() -> Experiment:
+    """Every target with seed 1."""
+    return Experiment(
+        name="digits_erm",
+        dataset=Digits(),
+        model=ConvNet(),
+        method=erm(),
+        optimizer=Sgd(learning_rate=0.03, head_learning_rate=0.03),
+        augment=digits(),
+        seeds=(1,),
+        steps=300,
+    )

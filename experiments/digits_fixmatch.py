@@ -1,0 +1,22 @@
+"""FixMatch on the embedded digits, 4-layer ConvNet, 10 labels per class and domain."""
+
+from jaxclr.data.digits import Digits
+from jaxclr.experiment import Experiment
+from jaxclr.methods.fixmatch import fixmatch
+from jaxclr.models.convnet import ConvNet
+from jaxclr.optim import Sgd
+from jaxclr.pipeline.augment import digits
+
+
+def experiment() -> Experiment:
+    """Every target with seed 1."""
+    return Experiment(
+        name="digits_fixmatch",
+        dataset=Digits(),
+        model=ConvNet(),
+        method=fixmatch(),
+        optimizer=Sgd(learning_rate=0.03, head_learning_rate=0.03),
+        augment=digits(),
+        seeds=(1,),
+        steps=300,
+    )

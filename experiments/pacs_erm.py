@@ -1,0 +1,11 @@
+"""ERM on labeled images alone on PACS, ResNet-18, 10 labels per class and domain."""
+
+from jaxclr.data.pacs import Pacs
+from jaxclr.experiment import Experiment
+from jaxclr.methods.erm import erm
+from jaxclr.models.resnet import ResNet
+
+
+def experiment() -> Experiment:
+    """Every target, seeds 1 to 5."""
+    return Experiment(name="pacs_erm", dataset=Pacs(), model=ResNet(), method=erm())

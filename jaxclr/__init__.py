@@ -1,0 +1,1 @@
+"""Semi-supervised domain generalization in JAX."""

@@ -1,0 +1,129 @@
+"""An experiment: the table of contents of its runs."""
+
+import ast
+import dataclasses
+from typing import Literal
+
+from jaxclr.errors import InputError
+from jaxclr.methods.method import Method
+from jaxclr.models.network import Model
+from jaxclr.optim import Sgd
+from jaxclr.pipeline.augment import Augment
+from jaxclr.pipeline.source import Dataset
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """All that decides what is trained and tested; the defaults are the protocol's."""
+
+    name: str
+    """Names the folder of the runs."""
+    dataset: Dataset
+    """Where the images come from."""
+    model: Model
+    """The network."""
+    method: Method
+    """What is minimized, and on whose word."""
+    optimizer: Sgd = Sgd()
+    """How parameters move."""
+    augment: Augment = Augment()
+    """How views of images are made."""
+    targets: tuple[str, ...] = ()
+    """Domains to hold out, one run each; none given: every domain in turn."""
+    seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
+    """One run each; the seed fixes the split and the training."""
+    labels_per_class: int = 10
+    """Labeled images per class and source domain."""
+    splits: str | None = None
+    """Folder of split files to read, named <target>_nlab<N>_seed<S>.json; none: drawn by seed."""
+    batch_per_domain: int = 16
+    """Labeled images of each source domain in a batch."""
+    unlabeled_ratio: int = 1
+    """How many times as many unlabeled images there are in a batch."""
+    steps: int | None = None
+    """Length of a run; none: as many as the epochs make."""
+    epochs: int = 40
+    """Length of a run in passes over the smallest domain's unlabeled images."""
+    eval_every: int | None = None
+    """Steps from one evaluation and checkpoint to the next; none: ten to a run."""
+    log_every: int = 10
+    """Steps in one line of metrics.jsonl."""
+    ema_decay: float | None = None
+    """Decay of the averaged weights that are tested, in [0, 1); none: the last weights are."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """What the network computes in; parameters stay float32."""
+    threads: int = 2
+    """Threads that make batches ahead of the step."""
+    workers: int = 0
+    """Processes that do so instead."""
+
+    def __post_init__(self) -> None:
+        least = {
+            "labels_per_class": 1, "batch_per_domain": 1, "unlabeled_ratio": 1, "epochs": 1,
+            "steps": 1, "eval_every": 1, "log_every": 1, "threads": 0, "workers": 0,
+        }  # fmt: skip
+        for field, allowed in least.items():
+            value = getattr(self, field)
+            if value is not None and value < allowed:
+                raise InputError(f"{_flag(field)} is {value}; it must be at least {allowed}.")
+        if not self.seeds or min(self.seeds) < 0:
+            raise InputError(f"--seeds is {self.seeds}; give one or more, none below 0.")
+        if self.ema_decay is not None and not 0 <= self.ema_decay < 1:
+            raise InputError(f"--ema-decay is {self.ema_decay}; it must be in [0, 1).")
+
+
+ELSEWHERE = ("targets", "seeds", "threads", "workers", "root", "cache")
+"""Fields that say which runs to make, and where and how fast, but not what comes out of one."""
+
+
+def as_code(value: object, indent: int = 0) -> str:
+    """The ``repr`` of settings, one field a line where they have several; reads back as code."""
+    inner, outer = " " * (indent + 4), " " * indent
+    if dataclasses.is_dataclass(value) and dataclasses.fields(value):
+        lines = [
+            f"{field.name}={as_code(getattr(value, field.name), indent + 4)}"
+            for field in dataclasses.fields(value)
+        ]
+        body = "".join(f"{inner}{line},\n" for line in lines)
+        return f"{type(value).__name__}(\n{body}{outer})"
+    if isinstance(value, dict):
+        body = "".join(f"{inner}{k!r}: {as_code(v, indent + 4)},\n" for k, v in value.items())
+        return f"{{\n{body}{outer}}}"
+    return repr(value)
+
+
+def differences(saved: str, experiment: Experiment) -> list[str]:
+    """What would make runs of ``experiment`` differ from those of one saved by :func:`as_code`.
+
+    Returns:
+        One line for each field that differs: its name, the saved value, the new one.
+    """
+    before, now = _flat(saved), _flat(as_code(experiment))
+    return [
+        f"{name}: {before.get(name, 'absent')} there, {now.get(name, 'absent')} here"
+        for name in dict.fromkeys((*before, *now))
+        if before.get(name) != now.get(name) and name.split(".")[-1] not in ELSEWHERE
+    ]
+
+
+def _flat(code: str) -> dict[str, str]:
+    """Every setting of an experiment's code by its path."""
+    found: dict[str, str] = {}
+
+    def walk(node: ast.expr, path: str) -> None:
+        if isinstance(node, ast.Call):
+            found[path] = ast.unparse(node.func)
+            for keyword in node.keywords:
+                walk(keyword.value, f"{path}.{keyword.arg}".lstrip("."))
+        elif isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                walk(value, f"{path}.{ast.literal_eval(key)}")
+        else:
+            found[path] = ast.unparse(node)
+
+    walk(ast.parse(code, mode="eval").body, "")
+    return found
+
+
+def _flag(field: str) -> str:
+    return "--" + field.replace("_", "-")

@@ -1,0 +1,114 @@
+"""``python -m jaxclr.main --experiment=NAME``: trains and tests what an experiment says."""
+
+import argparse
+import importlib.util
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from jaxclr.errors import InputError, JaxclrError, nearest
+
+# The processes that Grain starts import this file: what takes long to import comes in later.
+if TYPE_CHECKING:
+    from jaxclr.experiment import Experiment
+
+USAGE = """\
+--experiment NAME|PATH.py   what to run; one of: {names}
+--workdir DIR               where runs are written (default: runs)
+Every field of the experiment can be given by its path, as listed below."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit code: 0, 1 for a failure, 2 for bad input."""
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    try:
+        return _main(sys.argv[1:] if argv is None else list(argv))
+    except JaxclrError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        print(f"error: {error}. Is the disk full, or the folder read-only?", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command goes on from the last checkpoint.", file=sys.stderr)
+        return 130
+
+
+def _main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--experiment")
+    parser.add_argument("--workdir", type=Path, default=Path("runs"))
+    chosen, rest = parser.parse_known_args(argv)
+    names = experiment_names()
+    usage = USAGE.format(names=", ".join(names))
+    if chosen.experiment is None:
+        if {"-h", "--help"} & set(rest):
+            print(f"python -m jaxclr.main --experiment=NAME [--help]\n\n{usage}")
+            return 0
+        raise InputError(f"--experiment is missing. Allowed: {', '.join(names)}, or a file.")
+    experiment = parse(load_experiment(chosen.experiment), rest, usage)
+
+    from rich.console import Console
+
+    from jaxclr.sweep import sweep
+
+    sweep(experiment, chosen.workdir, Console())
+    return 0
+
+
+def parse(default: "Experiment", argv: Sequence[str], usage: str = "") -> "Experiment":
+    """The experiment with the fields that the command line overrides.
+
+    Raises:
+        SystemExit: A field is unknown or its value does not fit (code 2); help was asked for (0).
+    """
+    import tyro
+
+    return tyro.cli(
+        type(default), default=default, args=argv, prog="python -m jaxclr.main", description=usage
+    )
+
+
+def experiment_names() -> list[str]:
+    """The experiments that come with the package."""
+    import jaxclr.experiments
+
+    folder = Path(jaxclr.experiments.__path__[0])
+    return sorted(file.stem for file in folder.glob("*.py") if not file.stem.startswith("_"))
+
+
+def load_experiment(name: str) -> "Experiment":
+    """Calls ``experiment()`` of the experiment of that name, or of the file at that path.
+
+    Raises:
+        InputError: There is none.
+    """
+    if name.endswith(".py"):
+        module = _module_at(Path(name))
+    elif name in (names := experiment_names()):
+        module = importlib.import_module(f"jaxclr.experiments.{name}")
+    else:
+        raise InputError(f"No experiment {name!r}. {nearest(name, names)}")
+    if not hasattr(module, "experiment"):
+        raise InputError(f"{name} has no function experiment() that returns an Experiment.")
+    return module.experiment()
+
+
+def _module_at(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise InputError(f"No file {path}. Give an experiment's name or a Python file.")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path} is no Python file.")
+    module = importlib.util.module_from_spec(spec)
+    # Settings defined in the file can be pickled, and name their module.
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+if __name__ == "__main__":
+    sys.exit(main())

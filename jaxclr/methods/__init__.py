@@ -1,0 +1,1 @@
+"""Methods: a labeler and a sum of terms, one paper per file."""

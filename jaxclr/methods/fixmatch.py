@@ -1,0 +1,62 @@
+"""FixMatch: confident guesses on weak views are the labels of strong ones."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxclr.losses import cross_entropy
+from jaxclr.methods.erm import Supervised
+from jaxclr.methods.method import Labeler, Method, Term
+from jaxclr.types import Outputs, Prediction, PseudoLabels
+
+
+@dataclasses.dataclass(frozen=True)
+class FixedThreshold(Labeler):
+    """Trusts a guess wholly from a confidence on, and not at all below."""
+
+    threshold: float = 0.95
+    """Least confidence to be trusted, in [0, 1]."""
+
+    def init(self, num_classes: int) -> tuple[()]:
+        """Nothing is remembered."""
+        return ()
+
+    def label(self, memory: tuple[()], prediction: Prediction) -> tuple[tuple[()], PseudoLabels]:
+        """The likeliest class, weighted 1 or 0."""
+        probabilities = jax.nn.softmax(prediction.logits.astype(jnp.float32))
+        confidence = probabilities.max(-1)
+        trusted = (confidence >= self.threshold).astype(jnp.float32)
+        return (), PseudoLabels(probabilities.argmax(-1), confidence, trusted, probabilities)
+
+
+@dataclasses.dataclass(frozen=True)
+class Consistency(Term):
+    """Cross-entropy of strong views against trusted guesses, summed over the domains.
+
+    The mean of each domain is over all its images of the batch, labeled ones (with their
+    *guessed* label) among them, trusted or not: fewer trusted guesses weigh less.
+    """
+
+    def __call__(self, outputs: Outputs) -> Float[Array, ""]:
+        """The term's value in nats."""
+        losses = cross_entropy(outputs.strong.logits, outputs.pseudo.label)
+        return outputs.num_domains * (outputs.pseudo.weight * losses).mean()
+
+
+def fixmatch(*, threshold: float = 0.95, unlabeled_weight: float = 1.0) -> Method:
+    """Cross-entropy on given labels, and on trusted guesses across views.
+
+    Args:
+        threshold: Least confidence of a trusted guess, in [0, 1].
+        unlabeled_weight: Factor of the consistency term.
+
+    References:
+        Sohn et al., `FixMatch <https://arxiv.org/abs/2001.07685>`_, 2020, eq. 3 and 4; over
+        domains as in Zhou, Loy, Liu, `StyleMatch <https://arxiv.org/abs/2106.00592>`_, 2021.
+    """
+    return Method(
+        terms={"supervised": Supervised(), "consistency": Consistency(unlabeled_weight)},
+        labeler=FixedThreshold(threshold),
+    )

@@ -1,0 +1,107 @@
+"""What a run writes down: one line of JSON per window of steps, and per evaluation."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxclr.errors import JaxclrError
+
+COUNTS = ("unlabeled", "kept", "known", "right")
+
+
+class Journal:
+    """``metrics.jsonl``: grows with the run, and is cut back to where a resumed run starts.
+
+    The lines hold no times, so that two runs of one experiment write the same bytes.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def lines(self) -> list[dict[str, Any]]:
+        """All lines; one that a killed process left half-written is not one."""
+        if not self.path.exists():
+            return []
+        whole = self.path.read_text().split("\n")[:-1]
+        return [json.loads(line) for line in whole]
+
+    def rewind(self, step: int) -> None:
+        """Forgets what was written after step ``step``."""
+        kept = [line for line in self.lines() if line["step"] <= step]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_suffix(".tmp")
+        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        temporary.replace(self.path)
+
+    def write(self, step: int, values: Mapping[str, Any]) -> None:
+        """Adds a line."""
+        with self.path.open("a") as file:
+            file.write(json.dumps({"step": step, **values}) + "\n")
+
+
+class Window:
+    """Sums the metrics of some steps into one line."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._steps = 0
+
+    def add(self, step: int, values: Mapping[str, float]) -> None:
+        """Takes the metrics of step ``step`` in.
+
+        Raises:
+            JaxclrError: The loss is not finite; names the term and the step.
+        """
+        if not math.isfinite(values["loss"]):
+            culprits = [
+                name
+                for name, value in values.items()
+                if name != "loss" and not math.isfinite(value)
+            ]
+            raise JaxclrError(
+                f"The loss is {values['loss']} at step {step}; not finite: "
+                f"{', '.join(culprits) or 'only the weighted sum'}. The checkpoints before it are "
+                "kept. Lower --optimizer.learning-rate or the term's weight, then run again with "
+                "another --workdir."
+            )
+        self._steps += 1
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(value)
+
+    def close(self) -> dict[str, float | None]:
+        """The means over the window, which is empty thereafter."""
+        sums, steps = self._sums, self._steps
+        self._sums, self._steps = {}, 0
+        line: dict[str, float | None] = {
+            name: value / steps for name, value in sums.items() if name not in COUNTS
+        }
+        if "unlabeled" in sums:
+            line["pseudo_label_keep_rate"] = 100 * sums["kept"] / sums["unlabeled"]
+            line["pseudo_label_accuracy"] = (
+                100 * sums["right"] / sums["known"] if sums["known"] else None
+            )
+        return line
+
+
+def late_pseudo_labels(lines: list[dict[str, Any]], last_steps: int = 100) -> dict[str, float | None]:
+    """Keep rate and accuracy of the pseudo-labels, in %, over the last steps of a run.
+
+    Accuracies are weighted by how many were kept; None where none were, or none are made.
+    """
+    seen = kept = right = 0.0
+    previous = 0
+    for line in lines:
+        if "pseudo_label_keep_rate" not in line:
+            continue
+        steps, previous = line["step"] - previous, line["step"]
+        if line["step"] > lines[-1]["step"] - last_steps:
+            rate, accuracy = line["pseudo_label_keep_rate"], line["pseudo_label_accuracy"]
+            seen += steps
+            kept += steps * rate
+            right += steps * rate * (accuracy or 0.0)
+    return {
+        "pseudo_label_keep_rate": kept / seen if seen else None,
+        "pseudo_label_accuracy": right / kept if kept else None,
+    }

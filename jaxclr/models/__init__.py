@@ -1,0 +1,1 @@
+"""Backbones: frozen settings that build flax.nnx modules."""

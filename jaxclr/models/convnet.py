@@ -1,0 +1,63 @@
+"""The four-layer ConvNet of Digits-DG."""
+
+import dataclasses
+from typing import Any
+
+import jax
+from flax import nnx
+from jaxtyping import Array, Float
+
+from jaxclr.models.network import Model, Network, Norm
+from jaxclr.models.norm import BatchNorm
+from jaxclr.models.pooling import max_pool_2x2
+
+
+class Layers(nnx.Module):
+    """Four times: 3 x 3 convolution, batch norm, ReLU, 2 x 2 max pool."""
+
+    def __init__(self, width: int, normalised: bool, dtype: Any):
+        self.depth = 4
+        for i in range(self.depth):
+            conv = nnx.Conv(
+                width if i else 3, width, (3, 3), use_bias=not normalised, dtype=dtype,
+                padding=((1, 1), (1, 1)), rngs=nnx.Rngs(0),
+            )  # fmt: skip
+            setattr(self, f"conv{i + 1}", conv)
+            setattr(self, f"norm{i + 1}", BatchNorm(width) if normalised else None)
+
+    def __call__(
+        self, x: Float[Array, "b h w 3"], *, groups: int, train: bool
+    ) -> Float[Array, "b d"]:
+        """Features: the last maps, flat."""
+        for i in range(self.depth):
+            x = getattr(self, f"conv{i + 1}")(x)
+            norm = getattr(self, f"norm{i + 1}")
+            x = x if norm is None else norm(x, groups=groups, train=train)
+            x = max_pool_2x2(jax.nn.relu(x))
+        return x.reshape(len(x), -1)
+
+
+@dataclasses.dataclass(frozen=True)
+class ConvNet(Model):
+    """Four convolutions of equal width for images of 32 x 32 pixels.
+
+    References:
+        Zhou et al., `Deep Domain-Adversarial Image Generation
+        <https://arxiv.org/abs/2003.06054>`_, 2020: width 64, without batch norm.
+    """
+
+    width: int = 64
+    """Filters of each layer; features have four times as many numbers at 32 px."""
+    size: int = 32
+    """Side of the images, in px; at least 16."""
+    normalised: bool = True
+    """Whether batch norm follows each convolution; Digits-DG's own network has none."""
+    norm: Norm = "domain"
+    """Whose statistics normalise: each domain's own, or the whole batch's."""
+
+    def module(self, num_classes: int, dtype: Any) -> Network:
+        """The flax module."""
+        features = (self.size // 16) ** 2 * self.width
+        return Network(
+            Layers(self.width, self.normalised, dtype), features, num_classes, self.norm, dtype
+        )

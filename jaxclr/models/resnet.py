@@ -1,0 +1,96 @@
+"""ResNet-18, module by module as torchvision names them."""
+
+import dataclasses
+from typing import Any, Literal
+
+import jax
+from flax import nnx
+from jaxtyping import Array, Float
+
+from jaxclr.models.network import Model, Network, Norm
+from jaxclr.models.norm import BatchNorm
+from jaxclr.models.pooling import max_pool_3x3
+
+STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
+
+
+def conv(inputs: int, outputs: int, side: int, stride: int, dtype: Any) -> nnx.Conv:
+    """A convolution without bias, padded as torch pads (the same on both sides)."""
+    pad = side // 2
+    return nnx.Conv(
+        inputs, outputs, (side, side), (stride, stride), padding=((pad, pad), (pad, pad)),
+        use_bias=False, dtype=dtype, rngs=nnx.Rngs(0),
+    )  # fmt: skip
+
+
+class BasicBlock(nnx.Module):
+    """Two 3 x 3 convolutions and a shortcut."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, dtype: Any):
+        self.conv1 = conv(inputs, outputs, 3, stride, dtype)
+        self.bn1 = BatchNorm(outputs)
+        self.conv2 = conv(outputs, outputs, 3, 1, dtype)
+        self.bn2 = BatchNorm(outputs)
+        self.projects = stride != 1 or inputs != outputs
+        if self.projects:
+            self.downsample_conv = conv(inputs, outputs, 1, stride, dtype)
+            self.downsample_bn = BatchNorm(outputs)
+
+    def __call__(
+        self, x: Float[Array, "b h w c"], *, groups: int, train: bool
+    ) -> Float[Array, "b _h _w _c"]:
+        """Maps of half the side where the block strides."""
+        out = jax.nn.relu(self.bn1(self.conv1(x), groups=groups, train=train))
+        out = self.bn2(self.conv2(out), groups=groups, train=train)
+        if self.projects:
+            x = self.downsample_bn(self.downsample_conv(x), groups=groups, train=train)
+        return jax.nn.relu(out + x)
+
+
+class Layers(nnx.Module):
+    """A stem, four stages of blocks, and the mean over positions."""
+
+    def __init__(self, blocks: tuple[int, ...], stem: str, dtype: Any):
+        self.stem = stem
+        self.conv1 = conv(3, 64, 7, 2, dtype) if stem == "imagenet" else conv(3, 64, 3, 1, dtype)
+        self.bn1 = BatchNorm(64)
+        names, inputs = [], 64
+        for stage, count in enumerate(blocks):
+            for i in range(count):
+                stride = 2 if stage and not i else 1
+                name = f"layer{stage + 1}_{i}"
+                setattr(self, name, BasicBlock(inputs, 64 * 2**stage, stride, dtype))
+                names.append(name)
+                inputs = 64 * 2**stage
+        self.names = tuple(names)
+
+    def __call__(
+        self, x: Float[Array, "b h w 3"], *, groups: int, train: bool
+    ) -> Float[Array, "b d"]:
+        """Pooled features, 512 wide."""
+        x = jax.nn.relu(self.bn1(self.conv1(x), groups=groups, train=train))
+        x = max_pool_3x3(x) if self.stem == "imagenet" else x
+        for name in self.names:
+            x = getattr(self, name)(x, groups=groups, train=train)
+        return x.mean((1, 2))
+
+
+@dataclasses.dataclass(frozen=True)
+class ResNet(Model):
+    """A residual network of basic blocks.
+
+    References:
+        He et al., `Deep Residual Learning <https://arxiv.org/abs/1512.03385>`_, 2015.
+    """
+
+    depth: Literal[18, 34] = 18
+    """Layers with weights."""
+    stem: Literal["imagenet", "small"] = "imagenet"
+    """7 x 7 at stride 2 and a max pool, or 3 x 3 alone for images of 32 px."""
+    norm: Norm = "domain"
+    """Whose statistics normalise: each domain's own (the protocol's), or the whole batch's."""
+
+    def module(self, num_classes: int, dtype: Any) -> Network:
+        """The flax module."""
+        layers = Layers(STAGES[self.depth], self.stem, dtype)
+        return Network(layers, 512, num_classes, self.norm, dtype)

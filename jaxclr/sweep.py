@@ -1,0 +1,75 @@
+"""All runs of an experiment: every target, every seed, then the table."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from jaxclr.errors import InputError, nearest
+from jaxclr.experiment import Experiment
+from jaxclr.pipeline.source import Collection
+from jaxclr.progress import duration
+from jaxclr.report import screen, summarise, write_table
+from jaxclr.run import Run
+
+PACE_AFTER = 20
+"""Steps after which the pace is steady enough to foretell the whole table's time."""
+
+
+def sweep(experiment: Experiment, workdir: Path, console: Console) -> Path:
+    """Makes every run that is not finished, and writes the table.
+
+    All runs are checked before the first is started, so that bad input is told at once.
+
+    Returns:
+        The folder with the runs and the table.
+
+    Raises:
+        InputError: The experiment cannot be run as it is.
+        JaxclrError: A run failed; those before it are kept.
+    """
+    folder = workdir / experiment.name
+    collection = experiment.dataset.load()
+    targets = checked_targets(experiment, collection)
+    runs = [
+        Run(experiment, collection, target, seed, folder / target / f"seed{seed}")
+        for target in targets
+        for seed in experiment.seeds
+    ]
+    todo = [run for run in runs if run.results is None]
+    steps = [run.plan.steps for run in todo]
+    if len(todo) < len(runs):
+        console.print(f"{len(runs) - len(todo)} of {len(runs)} runs are finished already.")
+    told = False
+    for number, run in enumerate(todo):
+
+        def foretell(pace: float, later: int = sum(steps[number:])) -> None:
+            nonlocal told
+            if not told:
+                told = True
+                console.print(
+                    f"The whole table ({len(todo) - number} runs, {later} steps) takes about "
+                    f"{duration(pace * later)} on this machine, evaluation aside.",
+                    highlight=False, soft_wrap=True,
+                )  # fmt: skip
+
+        run.execute(console, foretell)
+    summary = summarise([run.results for run in runs])
+    write_table(folder, summary)
+    console.print(screen(summary))
+    console.print(f"Runs and table: {folder}", highlight=False, soft_wrap=True)
+    return folder
+
+
+def checked_targets(experiment: Experiment, collection: Collection) -> tuple[str, ...]:
+    """The targets asked for, or every domain.
+
+    Raises:
+        InputError: One is no domain, or there is no domain beside it to learn from.
+    """
+    names = [domain.name for domain in collection.domains]
+    if unknown := [target for target in experiment.targets if target not in names]:
+        raise InputError(
+            f"--targets: {unknown[0]!r} is no domain of {experiment.dataset.name!r}. "
+            f"{nearest(unknown[0], names)}"
+        )
+    return experiment.targets or tuple(names)

@@ -1,0 +1,1 @@
+"""The step, and what carries it through a run."""

@@ -1,0 +1,85 @@
+"""Checkpoints: the state of a run, saved by Orbax while training goes on."""
+
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import orbax.checkpoint as ocp
+from orbax.checkpoint import checkpoint_managers as keep
+
+from jaxclr.errors import JaxclrError
+from jaxclr.training.step import TrainState
+
+
+class Restored(NamedTuple):
+    """What a run goes on from."""
+
+    state: TrainState
+    step: int
+    seconds: float
+    """How long the run had taken until then."""
+
+
+class Checkpoints:
+    """The last two checkpoints of a run, and the best by accuracy on its *source* domains.
+
+    Never by the target: it stands for a domain that nobody has seen. A save is atomic: a process
+    killed within it leaves the earlier checkpoints as they were.
+
+    Args:
+        folder: Where they are; made if need be.
+    """
+
+    def __init__(self, folder: Path):
+        # Orbax reports every save at INFO and its own housekeeping as warnings.
+        logging.getLogger("absl").setLevel(logging.ERROR)
+        best = keep.BestN(get_metric_fn=lambda metrics: metrics["source_accuracy"], n=1)
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=keep.AnyPreservationPolicy([keep.LatestN(2), best]),
+            create=True,
+        )
+        self.folder = folder
+        self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
+
+    def save(self, step: int, state: TrainState, *, seconds: float, source_accuracy: float) -> None:
+        """Starts saving; the state is copied before this returns."""
+        items = {"state": ocp.args.StandardSave(_plain(state)), "clock": ocp.args.JsonSave({"seconds": seconds})}
+        self._manager.save(
+            step, args=ocp.args.Composite(**items), metrics={"source_accuracy": source_accuracy}
+        )
+
+    def restore(self, like: TrainState) -> Restored | None:
+        """The latest checkpoint, laid out as ``like``; None where there is none.
+
+        Raises:
+            JaxclrError: It does not fit ``like``, or is damaged.
+        """
+        step = self._manager.latest_step()
+        if step is None:
+            return None
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, _plain(like))
+        items = {"state": ocp.args.StandardRestore(abstract), "clock": ocp.args.JsonRestore()}
+        try:
+            found = self._manager.restore(step, args=ocp.args.Composite(**items))
+        except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
+            raise JaxclrError(
+                f"The checkpoint of step {step} in {self.folder} does not fit this experiment "
+                f"({str(error).splitlines()[0]}). Choose another --workdir, or remove the folder."
+            ) from error
+        leaves = [found["state"][str(i)] for i in range(len(jax.tree.leaves(like)))]
+        state = jax.tree.unflatten(jax.tree.structure(like), leaves)
+        return Restored(state, step, found["clock"]["seconds"])
+
+    def wait(self) -> None:
+        """Returns when every save is on disk."""
+        self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits, and lets go of the folder."""
+        self._manager.close()
+
+
+def _plain(state: TrainState) -> dict[str, Any]:
+    """The state's arrays, numbered: empty parts, such as no average, need no special case."""
+    return {str(i): leaf for i, leaf in enumerate(jax.tree.leaves(state))}

@@ -1,0 +1,50 @@
+"""Where arrays lie: the state whole on every device, batches shared out by rows."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import PyTree
+
+from jaxclr.errors import InputError
+
+
+class Layout(NamedTuple):
+    """The two shardings of a data-parallel run."""
+
+    replicated: NamedSharding
+    batch: NamedSharding
+
+    @property
+    def num_devices(self) -> int:
+        """How many devices share a batch."""
+        return self.batch.num_devices
+
+    def put_batch(self, batch: PyTree) -> PyTree:
+        """Sends a batch to the devices, split along its first axis."""
+        return jax.device_put(batch, self.batch)
+
+    def put_state(self, state: PyTree) -> PyTree:
+        """Sends a copy of the state to every device."""
+        # A put may alias numpy memory, which the donating step would then write into.
+        return jax.device_put(jax.tree.map(lambda x: np.array(x), state), self.replicated)
+
+
+def make_layout(rows: int, devices: Sequence[jax.Device] | None = None) -> Layout:
+    """Lays a batch of ``rows`` rows out over the devices, by default all there are.
+
+    Raises:
+        InputError: The rows cannot be shared out equally.
+    """
+    devices = jax.devices() if devices is None else devices
+    if rows % len(devices):
+        raise InputError(
+            f"--batch-per-domain {rows} cannot be shared out equally over {len(devices)} devices; "
+            f"give a multiple of {len(devices)}."
+        )
+    mesh = Mesh(np.array(devices), ("data",), axis_types=(AxisType.Auto,))
+    return Layout(
+        NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("data"))
+    )

@@ -1,0 +1,134 @@
+"""The only loop: batches through the step, evaluations and checkpoints between."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import jax
+
+from jaxclr.evaluation import Accuracy
+from jaxclr.metrics import Journal, Window
+from jaxclr.progress import RunView
+from jaxclr.training.checkpoint import Checkpoints
+from jaxclr.training.layout import Layout
+from jaxclr.training.step import TrainState, TrainStep
+from jaxclr.types import Batch
+
+Test = Callable[[TrainState], tuple[Accuracy, Accuracy]]
+"""From a state to the accuracies on the target and on the sources' labeled images."""
+
+
+class Plan(NamedTuple):
+    """When a loop does what."""
+
+    steps: int
+    log_every: int
+    eval_every: int
+    images_per_step: int
+
+    def closes_window(self, step: int) -> bool:
+        """Whether a line of metrics ends with step ``step``: so that none spans a checkpoint."""
+        return step % self.log_every == 0 or self.tests(step)
+
+    def tests(self, step: int) -> bool:
+        """Whether the state after step ``step`` is tested and saved."""
+        return step % self.eval_every == 0 or step == self.steps
+
+
+class Clock:
+    """Time of a run over all its sittings, and of its steps without what lies between them."""
+
+    def __init__(self, seconds: float):
+        self._offset, self._begun = seconds, time.perf_counter()
+        self._stepping, self._steps, self._mark = 0.0, 0, time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Since the run's first start, time it was not running left out."""
+        return self._offset + time.perf_counter() - self._begun
+
+    @property
+    def seconds_per_step(self) -> float | None:
+        """Over the steps of this sitting but its first, which compiles; None before a second."""
+        return self._stepping / self._steps if self._steps else None
+
+    def step(self) -> None:
+        """Counts the time since the last mark as a step."""
+        now = time.perf_counter()
+        self._stepping, self._steps, self._mark = self._stepping + now - self._mark, self._steps + 1, now
+
+    def mark(self) -> None:
+        """Leaves out the time until now."""
+        self._mark = time.perf_counter()
+
+
+def train(
+    state: TrainState, batches: Iterator[Batch], train_step: TrainStep, test: Test, *,
+    start: int, plan: Plan, layout: Layout, clock: Clock,
+    journal: Journal, checkpoints: Checkpoints, view: RunView,
+    on_pace: Callable[[float], None],
+) -> TrainState:  # fmt: skip
+    """Trains from step ``start`` to the end of the plan.
+
+    Metrics are fetched a step late: while the host reads those of one step, the devices already
+    work on the next. A loss that is not finite stops the run before anything of it is saved.
+
+    Args:
+        state: After ``start`` steps; it is donated.
+        batches: Of the steps from ``start`` on.
+        train_step: Jitted.
+        test: See :data:`Test`.
+        start: How many steps have been made.
+        plan: When to log, test and stop.
+        layout: Where batches go.
+        clock: Started when the run was.
+        journal: Already cut back to ``start``.
+        checkpoints: Where states are saved.
+        view: What the terminal shows.
+        on_pace: Told the seconds of a step each time a window of steps closes.
+    """
+    window, late = Window(), None
+    for step, batch in enumerate(batches, start + 1):
+        state, metrics = train_step(state, layout.put_batch(batch))
+        if late is not None:
+            window.add(step - 1, jax.device_get(late))
+        late = metrics
+        if step == start + 1:
+            jax.block_until_ready(metrics)
+            clock.mark()
+        else:
+            clock.step()
+        if plan.closes_window(step):
+            window.add(step, jax.device_get(late))
+            late = None
+            line = window.close()
+            journal.write(step, line)
+            _show(view, on_pace, clock, plan, step, line)
+        if plan.tests(step):
+            target, source = test(state)
+            journal.write(step, _tested(target, source))
+            checkpoints.save(
+                step, state, seconds=clock.seconds, source_accuracy=source.total
+            )
+            view.tested(step, target.total, source.total)
+            clock.mark()
+    checkpoints.wait()
+    return state
+
+
+def _tested(target: Accuracy, source: Accuracy) -> dict[str, object]:
+    return {
+        "accuracy": target.total,
+        "accuracy_per_class": target.per_class,
+        "source_accuracy": source.total,
+    }
+
+
+def _show(
+    view: RunView, on_pace: Callable[[float], None], clock: Clock, plan: Plan, step: int,
+    line: dict[str, float | None],
+) -> None:  # fmt: skip
+    pace = clock.seconds_per_step
+    if pace:
+        view.show(step, line, plan.images_per_step / pace, pace * (plan.steps - step))
+        on_pace(pace)
