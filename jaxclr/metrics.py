@@ -85,7 +85,9 @@ class Window:
         return line
 
 
-def late_pseudo_labels(lines: list[dict[str, Any]], last_steps: int = 100) -> dict[str, float | None]:
+def late_pseudo_labels(
+    lines: list[dict[str, Any]], last_steps: int = 100
+) -> dict[str, float | None]:
     """Keep rate and accuracy of the pseudo-labels, in %, over the last steps of a run.
 
     Accuracies are weighted by how many were kept; None where none were, or none are made.

@@ -47,7 +47,9 @@ class RunView:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def show(self, step: int, line: Mapping[str, Any], images_per_second: float, left: float) -> None:
+    def show(
+        self, step: int, line: Mapping[str, Any], images_per_second: float, left: float
+    ) -> None:
         """Shows the figures of the last steps, and the seconds that are left of the run."""
         text = figures(line, images_per_second, left)
         self._bar.update(self._task, completed=step, figures=text)

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from rich.console import Console
 
 from jaxclr.errors import InputError
-from jaxclr.evaluation import Accuracy, evaluate, make_count_hits
+from jaxclr.evaluation import Accuracy, CountHits, evaluate, make_count_hits
 from jaxclr.experiment import Experiment, as_code, differences
 from jaxclr.metrics import Journal, late_pseudo_labels
 from jaxclr.pipeline.atomic import replacing
@@ -25,10 +25,27 @@ from jaxclr.progress import RunView
 from jaxclr.training.checkpoint import Checkpoints
 from jaxclr.training.layout import Layout, make_layout
 from jaxclr.training.loop import Clock, Plan, Test, train
-from jaxclr.training.step import Setting, TrainState, initial_state, make_train_step
+from jaxclr.training.step import Setting, TrainState, TrainStep, initial_state, make_train_step
 
 logger = logging.getLogger(__name__)
-VERSIONED = ("jaxclr", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "pillow")
+VERSIONED = (
+    "jaxclr",
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "orbax-checkpoint",
+    "grain",
+    "numpy",
+    "pillow",
+)
+
+
+class Program(NamedTuple):
+    """The two functions of a run, jitted."""
+
+    train_step: TrainStep
+    count_hits: CountHits
 
 
 class Run:
@@ -40,15 +57,18 @@ class Run:
         target: The domain held out.
         seed: Fixes the split and the training.
         folder: Where everything is written.
+        programs: What has been compiled already; runs that are alike but for their data and
+            their seed share it.
 
     Raises:
         InputError: The folder holds another experiment, or the data do not suffice.
     """
 
     def __init__(
-        self, experiment: Experiment, collection: Collection, target: str, seed: int, folder: Path
-    ):
-        self.experiment, self.collection = experiment, collection
+        self, experiment: Experiment, collection: Collection, target: str, seed: int, folder: Path,
+        programs: dict[Any, Program],
+    ):  # fmt: skip
+        self.experiment, self.collection, self._programs = experiment, collection, programs
         self.target, self.seed, self.folder = target, seed, folder
         self.title = f"{experiment.name} {target} seed {seed}"
         self._refuse_another()
@@ -125,10 +145,26 @@ class Run:
             dtype=dtype,
         )
 
+    @cached_property
+    def program(self) -> Program:
+        """The run's functions, taken from an earlier run where they are the same."""
+        every = self.batches.unlabeled.epoch_steps
+        key = (len(self.sources), self.plan.steps, None if self.experiment.steps else every)
+        if key not in self._programs:
+            step = jax.jit(
+                make_train_step(self.setting),
+                donate_argnums=0, out_shardings=self.layout.replicated,
+            )  # fmt: skip
+            self._programs[key] = Program(step, make_count_hits(self.setting, self.layout))
+        return self._programs[key]
+
     def execute(self, console: Console, on_pace: Callable[[float], None]) -> Mapping[str, Any]:
         """Trains and tests from where the run stands to its end, and writes the results."""
         self._prepare_folder()
-        journal, checkpoints = Journal(self.folder / "metrics.jsonl"), Checkpoints(self.folder / "checkpoints")
+        journal, checkpoints = (
+            Journal(self.folder / "metrics.jsonl"),
+            Checkpoints(self.folder / "checkpoints"),
+        )
         try:
             state = self.layout.put_state(initial_state(self.setting))
             found = checkpoints.restore(state)
@@ -138,11 +174,7 @@ class Run:
             with RunView(console, self.title, steps=self.plan.steps, start=start) as view:
                 train(
                     state, self._batches_from(start),
-                    jax.jit(
-                        make_train_step(self.setting),
-                        donate_argnums=0, out_shardings=self.layout.replicated,
-                    ),
-                    self._test(),
+                    self.program.train_step, self._test(),
                     start=start, plan=self.plan, layout=self.layout, clock=clock,
                     journal=journal, checkpoints=checkpoints, view=view, on_pace=on_pace,
                 )  # fmt: skip
@@ -157,12 +189,10 @@ class Run:
         return read_ahead(self.batches, start, threads=e.threads, workers=e.workers)
 
     def _test(self) -> Test:
-        count_hits = make_count_hits(self.setting, self.layout)
-
         def on(state: TrainState, domain: Domain, indices: Any) -> Accuracy:
             params = state.params if self.experiment.ema_decay is None else state.ema
             return evaluate(
-                count_hits, params, state.stats, self.layout, domain, indices,
+                self.program.count_hits, params, state.stats, self.layout, domain, indices,
                 self.experiment.augment, num_classes=len(self.collection.classes),
                 threads=self.experiment.threads,
             )  # fmt: skip
@@ -228,6 +258,10 @@ def git_commit() -> str | None:
 
     top = git("rev-parse", "--show-toplevel")
     # An installed copy may lie within somebody else's repository, whose commit says nothing.
-    if not top or Path(top).resolve() != here.parent.resolve() or not (commit := git("rev-parse", "HEAD")):
+    if (
+        not top
+        or Path(top).resolve() != here.parent.resolve()
+        or not (commit := git("rev-parse", "HEAD"))
+    ):
         return None
     return f"{commit}-dirty" if git("status", "--porcelain") else commit

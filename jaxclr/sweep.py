@@ -30,8 +30,9 @@ def sweep(experiment: Experiment, workdir: Path, console: Console) -> Path:
     folder = workdir / experiment.name
     collection = experiment.dataset.load()
     targets = checked_targets(experiment, collection)
+    programs = {}
     runs = [
-        Run(experiment, collection, target, seed, folder / target / f"seed{seed}")
+        Run(experiment, collection, target, seed, folder / target / f"seed{seed}", programs)
         for target in targets
         for seed in experiment.seeds
     ]

@@ -41,7 +41,13 @@ class PureNetwork(NamedTuple):
     """Running statistics."""
 
     def __call__(
-        self, params: PyTree, stats: PyTree, images: Float[Array, "b h w 3"], *, groups: int, train: bool
+        self,
+        params: PyTree,
+        stats: PyTree,
+        images: Float[Array, "b h w 3"],
+        *,
+        groups: int,
+        train: bool,
     ) -> tuple[Prediction, PyTree]:
         """Predicts with the arrays given; returns the running statistics after it."""
         model = nnx.merge(self.graph, params, stats)

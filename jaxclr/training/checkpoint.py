@@ -44,7 +44,10 @@ class Checkpoints:
 
     def save(self, step: int, state: TrainState, *, seconds: float, source_accuracy: float) -> None:
         """Starts saving; the state is copied before this returns."""
-        items = {"state": ocp.args.StandardSave(_plain(state)), "clock": ocp.args.JsonSave({"seconds": seconds})}
+        items = {
+            "state": ocp.args.StandardSave(_plain(state)),
+            "clock": ocp.args.JsonSave({"seconds": seconds}),
+        }
         self._manager.save(
             step, args=ocp.args.Composite(**items), metrics={"source_accuracy": source_accuracy}
         )

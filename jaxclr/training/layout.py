@@ -45,6 +45,4 @@ def make_layout(rows: int, devices: Sequence[jax.Device] | None = None) -> Layou
             f"give a multiple of {len(devices)}."
         )
     mesh = Mesh(np.array(devices), ("data",), axis_types=(AxisType.Auto,))
-    return Layout(
-        NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("data"))
-    )
+    return Layout(NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("data")))

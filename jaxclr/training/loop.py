@@ -55,7 +55,11 @@ class Clock:
     def step(self) -> None:
         """Counts the time since the last mark as a step."""
         now = time.perf_counter()
-        self._stepping, self._steps, self._mark = self._stepping + now - self._mark, self._steps + 1, now
+        self._stepping, self._steps, self._mark = (
+            self._stepping + now - self._mark,
+            self._steps + 1,
+            now,
+        )
 
     def mark(self) -> None:
         """Leaves out the time until now."""
@@ -107,9 +111,7 @@ def train(
         if plan.tests(step):
             target, source = test(state)
             journal.write(step, _tested(target, source))
-            checkpoints.save(
-                step, state, seconds=clock.seconds, source_accuracy=source.total
-            )
+            checkpoints.save(step, state, seconds=clock.seconds, source_accuracy=source.total)
             view.tested(step, target.total, source.total)
             clock.mark()
     checkpoints.wait()

@@ -1,0 +1,1 @@
+"""Dataset cards: where images come from, one data set per file."""

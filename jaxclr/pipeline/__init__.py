@@ -1,0 +1,1 @@
+"""From files to batches, in numpy, Pillow and Grain."""

@@ -1,0 +1,146 @@
+"""Batches as a pure function of (seed, step), read ahead by Grain.
+
+Nothing is remembered from one batch to the next: which images a batch holds, and every random
+draw of their views, follow from the seed, the step and the place in the batch. So a run resumes
+at any step, and the number of threads or processes changes nothing.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import grain
+import numpy as np
+
+from jaxclr.errors import InputError
+from jaxclr.pipeline.augment import Augment
+from jaxclr.pipeline.source import Domain
+from jaxclr.pipeline.split import Split
+from jaxclr.types import Batch, Views
+
+LABELED, UNLABELED = 0, 1
+WEAK, STRONG, ORDER = 0, 1, 2
+
+
+def generator(seed: int, stream: int, purpose: int, position: int) -> np.random.Generator:
+    """The generator of one draw; its counters lie 2^64 apart from those of any other."""
+    key = np.array([seed, stream], np.uint64)
+    counter = np.array([0, 0, purpose, position], np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+
+@dataclasses.dataclass(frozen=True)
+class Stream:
+    """Labeled or unlabeled images of every source domain, in the order of an endless shuffle.
+
+    An epoch ends when the smallest domain has too few images left for a batch: the tail of the
+    larger ones is left out until the next shuffle, as in the protocol's sampler.
+    """
+
+    number: int
+    indices: tuple[np.ndarray, ...]
+    per_domain: int
+
+    @property
+    def epoch_steps(self) -> int:
+        """Steps until every domain is shuffled anew."""
+        return min(len(indices) for indices in self.indices) // self.per_domain
+
+    def at(self, seed: int, step: int) -> np.ndarray:
+        """Which images of each domain step ``step`` sees; of shape (domains, per_domain)."""
+        epoch, place = divmod(step, self.epoch_steps)
+        window = slice(place * self.per_domain, (place + 1) * self.per_domain)
+        drawn = []
+        for domain, indices in enumerate(self.indices):
+            shuffle = generator(seed, self.number, ORDER, epoch * len(self.indices) + domain)
+            drawn.append(indices[shuffle.permutation(len(indices))[window]])
+        return np.stack(drawn)
+
+
+class Batches(Sequence[Batch]):
+    """``batches[step]``: weak and strong views of the images that step ``step`` learns from.
+
+    Args:
+        sources: The source domains, whose order gives their indices.
+        split: Whose label is kept.
+        augment: How views are made.
+        seed: Fixes everything; at least 0.
+        steps: Length of the run.
+        batch_per_domain: Labeled images of each domain in a batch.
+        unlabeled_ratio: How many times as many are unlabeled.
+
+    Raises:
+        InputError: A domain has fewer images than its part of a batch.
+    """
+
+    def __init__(
+        self, sources: Sequence[Domain], split: Split, augment: Augment, *,
+        seed: int, steps: int, batch_per_domain: int, unlabeled_ratio: int = 1,
+    ):  # fmt: skip
+        self.sources, self.augment, self.seed, self.steps = sources, augment, seed, steps
+        self.labeled = Stream(LABELED, split.labeled, batch_per_domain)
+        self.unlabeled = Stream(UNLABELED, split.unlabeled, batch_per_domain * unlabeled_ratio)
+        for kind, stream in (("labeled", self.labeled), ("unlabeled", self.unlabeled)):
+            for domain, indices in zip(sources, stream.indices, strict=True):
+                if len(indices) < stream.per_domain:
+                    raise InputError(
+                        f"Domain {domain.name!r} has {len(indices)} {kind} images, but a batch "
+                        f"takes {stream.per_domain} of them. Lower --batch-per-domain, or give "
+                        "the domain more images."
+                    )
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        """The batch of one step; negative steps and slices are not taken."""
+        if not 0 <= step < self.steps:
+            raise IndexError(step)
+        return Batch(self._views(self.labeled, step), self._views(self.unlabeled, step))
+
+    def _views(self, stream: Stream, step: int) -> Views:
+        """The views of one stream's images, domains fastest."""
+        chosen = stream.at(self.seed, step).T.ravel()
+        domains = np.tile(np.arange(len(self.sources), dtype=np.int32), stream.per_domain)
+        size = self.augment.size
+        weak = np.empty((len(chosen), size, size, 3), np.uint8)
+        strong = np.empty_like(weak)
+        label = np.empty(len(chosen), np.int32)
+        for i, (domain, index) in enumerate(zip(domains, chosen, strict=True)):
+            image, place = self.sources[domain].images[int(index)], step * len(chosen) + i
+            weak[i] = self.augment.weak(image, generator(self.seed, stream.number, WEAK, place))
+            draws = generator(self.seed, stream.number, STRONG, place)
+            strong[i] = self.augment.strong(image, draws)
+            label[i] = self.sources[domain].label[index]
+        return Views(weak, strong, label, domains)
+
+
+def read_ahead(
+    batches: Batches, start: int, *, threads: int = 2, workers: int = 0
+) -> Iterator[Batch]:
+    """Yields ``batches[start]``, ``batches[start + 1]``, ... made while others are consumed.
+
+    Args:
+        batches: What to read.
+        start: First step.
+        threads: How many threads make batches; 0 makes each when it is asked for.
+        workers: How many processes do so instead of threads, for images that are slow to decode;
+            0 for none.
+    """
+    dataset = grain.MapDataset.source(batches)[start:]
+    ahead = grain.ReadOptions(
+        num_threads=0 if workers else threads, prefetch_buffer_size=0 if workers else 2 * threads
+    )
+    stream = dataset.to_iter_dataset(ahead)
+    if workers:
+        _tell_absl()
+        options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
+        stream = stream.mp_prefetch(options)
+    return iter(stream)
+
+
+def _tell_absl() -> None:
+    """Marks absl's flags as read, which Grain's processes insist upon outside an absl program."""
+    from absl import flags
+
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()
