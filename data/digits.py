@@ -1,6 +1,7 @@
 """Digits: scanned and printed digits in four looks; made in memory, nothing to download.
 
-Write a contact sheet of them with ``python -m jaxclr.data.digits digits.png``.
+``python -m jaxclr.data.digits`` prints their checksums; followed by a name such as ``digits.png``,
+it also writes a contact sheet.
 """
 
 import dataclasses
@@ -10,13 +11,11 @@ import sys
 from types import MappingProxyType
 from typing import ClassVar
 
-import matplotlib.figure
 import numpy as np
-from jaxtyping import Int, UInt8
-from sklearn.datasets import load_digits
-
 from jaxclr.data.digits_glyphs import FONTS
 from jaxclr.data.digits_render import SIZE, outlined, plain, printed, textured
+from jaxtyping import Int, UInt8
+
 from jaxclr.pipeline.source import Collection, Dataset, Domain
 
 CLASSES = tuple("0123456789")
@@ -104,6 +103,9 @@ def domain(name: str) -> Domain:
 @functools.cache
 def scans() -> tuple[UInt8[np.ndarray, "b 8 8"], Int[np.ndarray, " b"]]:
     """Loads the scans, as counts of inked pixels 0..16, and the digits they show."""
+    # Imported here, for it takes a second that a command's --help need not wait for.
+    from sklearn.datasets import load_digits
+
     flat, digit = load_digits(return_X_y=True)
     return flat.reshape(-1, 8, 8).astype(np.uint8), digit
 
@@ -156,7 +158,9 @@ def checksum(name: str) -> str:
 
 def contact_sheet(path: str) -> None:
     """Draws two images per class and row, two rows per domain, into a PNG file."""
-    figure = matplotlib.figure.Figure(figsize=(10, 5.2), dpi=150, layout="constrained")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 5.2), dpi=150, layout="constrained")
     figure.suptitle("digits: ten classes in four domains", fontsize=14)
     for panel, name in zip(figure.subplots(4, 1), Digits.domains, strict=True):
         label = domain(name).label
@@ -180,4 +184,5 @@ def contact_sheet(path: str) -> None:
 if __name__ == "__main__":
     for each in Digits.domains:
         print(f"{each:8} {Digits.counts[each]} images  sha256 {checksum(each)}")
-    contact_sheet(*sys.argv[1:])
+    for file in sys.argv[1:]:
+        contact_sheet(file)

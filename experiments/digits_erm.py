@@ -1,6 +1,7 @@
-"""ERM on labeled images alone on the embedded digits, 4-layer ConvNet, 10 labels per class and domain."""
+"""ERM on the labeled images of the embedded digits, 10 per class and domain; 4-layer ConvNet."""
 
 from jaxclr.data.digits import Digits
+
 from jaxclr.experiment import Experiment
 from jaxclr.methods.erm import erm
 from jaxclr.models.convnet import ConvNet

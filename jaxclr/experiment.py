@@ -24,9 +24,9 @@ class Experiment:
     """The network."""
     method: Method
     """What is minimized, and on whose word."""
-    optimizer: Sgd = Sgd()
+    optimizer: Sgd = dataclasses.field(default_factory=Sgd)
     """How parameters move."""
-    augment: Augment = Augment()
+    augment: Augment = dataclasses.field(default_factory=Augment)
     """How views of images are made."""
     targets: tuple[str, ...] = ()
     """Domains to hold out, one run each; none given: every domain in turn."""
@@ -117,7 +117,8 @@ def _flat(code: str) -> dict[str, str]:
                 walk(keyword.value, f"{path}.{keyword.arg}".lstrip("."))
         elif isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
-                walk(value, f"{path}.{ast.literal_eval(key)}")
+                name = key.value if isinstance(key, ast.Constant) else key
+                walk(value, f"{path}.{name}")
         else:
             found[path] = ast.unparse(node)
 

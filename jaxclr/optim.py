@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import optax
+from jax.typing import ArrayLike
 from jaxtyping import PyTree
 
 
@@ -34,13 +35,17 @@ class Sgd:
             steps: Length of the run.
             steps_per_update: The rates move once in so many steps; the protocol's once an epoch.
         """
-        rates = {"backbone": self.learning_rate, "head": self.head_learning_rate}
-        parts = {name: self._part(rate, steps, steps_per_update) for name, rate in rates.items()}
-        return optax.multi_transform(parts, _part_names)
+        return optax.multi_transform(
+            {
+                "backbone": self._part(self.learning_rate, steps, steps_per_update),
+                "head": self._part(self.head_learning_rate, steps, steps_per_update),
+            },
+            _part_names,
+        )
 
     def _part(self, rate: float, steps: int, every: int) -> optax.GradientTransformation:
-        def schedule(count: jax.Array) -> jax.Array:
-            done = count // every * every / steps
+        def schedule(count: ArrayLike) -> jax.Array:
+            done = jnp.asarray(count) // every * every / steps
             return rate * 0.5 * (1 + jnp.cos(jnp.pi * done))
 
         return optax.chain(
@@ -52,4 +57,4 @@ class Sgd:
 
 def _part_names(params: dict[str, PyTree]) -> dict[str, PyTree]:
     """Each parameter's part of the network: the name of the top-level entry it is in."""
-    return {name: jax.tree.map(lambda _: name, part) for name, part in params.items()}
+    return jax.tree_util.tree_map_with_path(lambda path, _: path[0].key, params)

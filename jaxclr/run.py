@@ -3,7 +3,7 @@
 import json
 import logging
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -74,10 +74,14 @@ class Run:
         self._refuse_another()
 
     @property
-    def results(self) -> dict[str, Any] | None:
-        """What ``results.json`` holds; None before the run has finished."""
-        path = self.folder / "results.json"
-        return json.loads(path.read_text()) if path.exists() else None
+    def is_finished(self) -> bool:
+        """Whether there are results."""
+        return (self.folder / "results.json").exists()
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """What ``results.json`` holds, once the run is finished."""
+        return json.loads((self.folder / "results.json").read_text())
 
     @property
     def held_out(self) -> Domain:
@@ -158,7 +162,7 @@ class Run:
             self._programs[key] = Program(step, make_count_hits(self.setting, self.layout))
         return self._programs[key]
 
-    def execute(self, console: Console, on_pace: Callable[[float], None]) -> Mapping[str, Any]:
+    def execute(self, console: Console, on_pace: Callable[[float], None]) -> None:
         """Trains and tests from where the run stands to its end, and writes the results."""
         self._prepare_folder()
         journal, checkpoints = (
@@ -180,7 +184,7 @@ class Run:
                 )  # fmt: skip
         finally:
             checkpoints.close()
-        return self._write_results(journal, clock)
+        self._write_results(journal, clock)
 
     def _batches_from(self, start: int) -> Any:
         if start == len(self.batches):
@@ -225,7 +229,7 @@ class Run:
         if not path.exists():
             write_split(path, self.split, self.sources)
 
-    def _write_results(self, journal: Journal, clock: Clock) -> Mapping[str, Any]:
+    def _write_results(self, journal: Journal, clock: Clock) -> None:
         lines = journal.lines()
         tested = next(line for line in reversed(lines) if "accuracy" in line)
         pace = clock.seconds_per_step
@@ -245,7 +249,6 @@ class Run:
         }
         with replacing(self.folder / "results.json") as file:
             file.write(json.dumps(results, indent=2).encode())
-        return results
 
 
 def git_commit() -> str | None:

@@ -36,23 +36,23 @@ def sweep(experiment: Experiment, workdir: Path, console: Console) -> Path:
         for target in targets
         for seed in experiment.seeds
     ]
-    todo = [run for run in runs if run.results is None]
+    todo = [run for run in runs if not run.is_finished]
     steps = [run.plan.steps for run in todo]
     if len(todo) < len(runs):
         console.print(f"{len(runs) - len(todo)} of {len(runs)} runs are finished already.")
     told = False
-    for number, run in enumerate(todo):
 
-        def foretell(pace: float, later: int = sum(steps[number:])) -> None:
-            nonlocal told
-            if not told:
-                told = True
-                console.print(
-                    f"The whole table ({len(todo) - number} runs, {later} steps) takes about "
-                    f"{duration(pace * later)} on this machine, evaluation aside.",
-                    highlight=False, soft_wrap=True,
-                )  # fmt: skip
+    def foretell(pace: float) -> None:
+        nonlocal told
+        if not told:
+            told = True
+            console.print(
+                f"The whole table ({len(todo)} runs, {sum(steps)} steps) takes about "
+                f"{duration(pace * sum(steps))} on this machine, evaluation aside.",
+                highlight=False, soft_wrap=True,
+            )  # fmt: skip
 
+    for run in todo:
         run.execute(console, foretell)
     summary = summarise([run.results for run in runs])
     write_table(folder, summary)

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from jaxclr.losses import masked_mean, negative_class_contrastive
 from jaxclr.methods.fixmatch import fixmatch
-from jaxclr.methods.method import Method, Term
+from jaxclr.methods.method import Method, Term, guessed
 from jaxclr.types import Outputs
 
 
@@ -25,13 +25,14 @@ class Repulsion(Term):
 
     def __call__(self, outputs: Outputs) -> Float[Array, ""]:
         """The term's value in nats; 0 where no two classes are trusted."""
+        strong, pseudo = guessed(outputs)
         is_given = outputs.given >= 0
         loss, exists = negative_class_contrastive(
-            outputs.strong.features,
-            jnp.where(is_given, outputs.given, outputs.pseudo.label),
+            strong.features,
+            jnp.where(is_given, outputs.given, pseudo.label),
             outputs.domain,
-            jnp.where(is_given, 1.0, outputs.pseudo.weight),
-            num_classes=outputs.strong.logits.shape[-1],
+            jnp.where(is_given, 1.0, pseudo.weight),
+            num_classes=strong.logits.shape[-1],
             num_domains=outputs.num_domains,
             temperature=self.temperature,
             attraction=self.attraction,

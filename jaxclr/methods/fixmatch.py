@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from jaxclr.losses import cross_entropy
 from jaxclr.methods.erm import Supervised
-from jaxclr.methods.method import Labeler, Method, Term
+from jaxclr.methods.method import Labeler, Method, Term, guessed
 from jaxclr.types import Outputs, Prediction, PseudoLabels
 
 
@@ -41,8 +41,9 @@ class Consistency(Term):
 
     def __call__(self, outputs: Outputs) -> Float[Array, ""]:
         """The term's value in nats."""
-        losses = cross_entropy(outputs.strong.logits, outputs.pseudo.label)
-        return outputs.num_domains * (outputs.pseudo.weight * losses).mean()
+        strong, pseudo = guessed(outputs)
+        losses = cross_entropy(strong.logits, pseudo.label)
+        return outputs.num_domains * (pseudo.weight * losses).mean()
 
 
 def fixmatch(*, threshold: float = 0.95, unlabeled_weight: float = 1.0) -> Method:

@@ -4,6 +4,7 @@ import abc
 import dataclasses
 from collections.abc import Mapping
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from jaxclr.errors import InputError
@@ -46,10 +47,25 @@ class Method:
     def loss(self, outputs: Outputs) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
         """The weighted sum of the terms in nats, and each term before its weight."""
         values = {name: term(outputs) for name, term in self.terms.items()}
-        return sum(self.terms[name].weight * value for name, value in values.items()), values
+        weighted = [self.terms[name].weight * value for name, value in values.items()]
+        return jnp.stack(weighted).sum(), values
 
     def plus(self, **terms: Term) -> "Method":
         """The same method with more terms; a name may be taken only once."""
         if taken := self.terms.keys() & terms.keys():
             raise InputError(f"The method already has a term named {', '.join(sorted(taken))}.")
         return dataclasses.replace(self, terms={**self.terms, **terms})
+
+
+def guessed(outputs: Outputs) -> tuple[Prediction, PseudoLabels]:
+    """What a term on unlabeled images needs: predictions on strong views, and pseudo-labels.
+
+    Raises:
+        InputError: The method has no labeler, so nothing is guessed.
+    """
+    if outputs.strong is None or outputs.pseudo is None:
+        raise InputError(
+            "A term needs pseudo-labels, but the method has no labeler. Put the term onto a method "
+            "that has one, such as fixmatch()."
+        )
+    return outputs.strong, outputs.pseudo

@@ -6,7 +6,9 @@ at any step, and the number of threads or processes changes nothing.
 """
 
 import dataclasses
+import operator
 from collections.abc import Iterator, Sequence
+from typing import SupportsIndex
 
 import grain
 import numpy as np
@@ -56,7 +58,7 @@ class Stream:
         return np.stack(drawn)
 
 
-class Batches(Sequence[Batch]):
+class Batches:
     """``batches[step]``: weak and strong views of the images that step ``step`` learns from.
 
     Args:
@@ -91,8 +93,9 @@ class Batches(Sequence[Batch]):
     def __len__(self) -> int:
         return self.steps
 
-    def __getitem__(self, step: int) -> Batch:
-        """The batch of one step; negative steps and slices are not taken."""
+    def __getitem__(self, index: SupportsIndex) -> Batch:
+        """The batch of one step, in [0, len)."""
+        step = operator.index(index)
         if not 0 <= step < self.steps:
             raise IndexError(step)
         return Batch(self._views(self.labeled, step), self._views(self.unlabeled, step))

@@ -139,7 +139,9 @@ def _shuffled(
             f"{domain.name!r} has {len(found)} training images of class {name!r}, but {needed} "
             f"are to keep their label. Ask for at most {len(found)} labels per class."
         )
-    found = np.array(sorted(found, key=lambda index: without_suffix(domain.paths[index])))
+    found = np.array(
+        sorted(found, key=lambda i: (without_suffix(domain.paths[i]), domain.paths[i]))
+    )
     digest = hashlib.sha256(f"{domain.name}/{name}".encode()).digest()
     key = np.array([seed, int.from_bytes(digest[:8], "little")], np.uint64)
     # Sorting raw bits, unlike Generator.permutation, is sure to stay the same over NumPy releases.
@@ -182,7 +184,6 @@ def _records(path: str | Path, content: dict[str, Any], key: str) -> list[Record
 def _spellings(path: str) -> Iterator[str]:
     """Says how else an image may be called, the likeliest first."""
     yield path
-    yield without_suffix(path)
     folders, _, file = without_suffix(path).rpartition("/")
     above, _, folder = folders.rpartition("/")
     yield "/".join((above, re.sub(r"^\d{3}_", "", folder), file))

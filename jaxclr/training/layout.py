@@ -1,7 +1,7 @@
 """Where arrays lie: the state whole on every device, batches shared out by rows."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -32,7 +32,7 @@ class Layout(NamedTuple):
         return jax.device_put(jax.tree.map(lambda x: np.array(x), state), self.replicated)
 
 
-def make_layout(rows: int, devices: Sequence[jax.Device] | None = None) -> Layout:
+def make_layout(rows: int, devices: Sequence[Any] | None = None) -> Layout:
     """Lays a batch of ``rows`` rows out over the devices, by default all there are.
 
     Raises:

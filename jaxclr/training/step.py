@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, PyTree, Shaped, UInt8
 
 from jaxclr.methods.method import Method
 from jaxclr.models.network import PureNetwork
-from jaxclr.types import Batch, Outputs
+from jaxclr.types import Batch, Outputs, Tensor
 
 Metrics = dict[str, Float[Array, ""]]
 TrainStep = Callable[["TrainState", Batch], tuple["TrainState", Metrics]]
@@ -95,7 +95,7 @@ def forward(
     labeled, unlabeled = batch
     n, method = setting.num_domains, setting.method
 
-    def predict(params: PyTree, stats: PyTree, images: UInt8[Array, "b h w 3"]) -> Any:
+    def predict(params: PyTree, stats: PyTree, images: UInt8[Tensor, "b h w 3"]) -> Any:
         pixels = normalise(images, setting.mean, setting.std).astype(setting.dtype)
         return setting.network(params, stats, pixels, groups=n, train=True)
 
@@ -111,7 +111,7 @@ def forward(
         labeled=supervised,
         weak=weak,
         strong=strong,
-        label=labeled.label,
+        label=jnp.asarray(labeled.label),
         pseudo=pseudo,
         given=join(labeled.label, jnp.full_like(unlabeled.label, -1), n),
         domain=join(labeled.domain, unlabeled.domain, n),
@@ -140,7 +140,7 @@ def guesses(outputs: Outputs, batch: Batch) -> Metrics:
 
 
 def join(
-    labeled: Shaped[Array, "l *s"], unlabeled: Shaped[Array, "u *s"], num_domains: int
+    labeled: Shaped[Tensor, "l *s"], unlabeled: Shaped[Tensor, "u *s"], num_domains: int
 ) -> Shaped[Array, "b *s"]:
     """Joins labeled and unlabeled examples row by row, so that each stays on its device.
 
@@ -152,7 +152,7 @@ def join(
 
 
 def normalise(
-    images: UInt8[Array, "b h w 3"], mean: tuple[float, ...], std: tuple[float, ...]
+    images: UInt8[Tensor, "b h w 3"], mean: tuple[float, ...], std: tuple[float, ...]
 ) -> Float[Array, "b h w 3"]:
     """From bytes to numbers around zero."""
-    return (images.astype(jnp.float32) / 255 - jnp.array(mean)) / jnp.array(std)
+    return (jnp.asarray(images, jnp.float32) / 255 - jnp.array(mean)) / jnp.array(std)

@@ -71,6 +71,22 @@ def test_extensions_are_irrelevant():
     assert same(draw_split(other, CLASSES, labels_per_class=3, seed=1), one)
 
 
+def test_extensions_are_irrelevant_where_names_hold_dots():
+    def dotted(suffix: str) -> list[Domain]:
+        names = sorted(f"ink/cat/{stem}.{suffix}" for stem in ("a", "a.k", "b", "b.k"))
+        images = [np.zeros((1, 1, 3), np.uint8)] * 4
+        return [Domain("ink", tuple(names), np.zeros(4, np.int32), np.ones(4, bool), images)]
+
+    for seed in range(9):
+        one, other = (
+            named(draw_split(ink, ["cat"], labels_per_class=2, seed=seed), ink)[0][0]
+            for ink in (dotted("jpg"), dotted("JPEG"))
+        )
+        assert {path.removesuffix(".jpg") for path in one} == {
+            path.removesuffix(".JPEG") for path in other
+        }
+
+
 def test_fewer_labels_are_among_the_more():
     few = draw_split(SOURCES, CLASSES, labels_per_class=2, seed=1)
     more = draw_split(SOURCES, CLASSES, labels_per_class=5, seed=1)
