@@ -21,7 +21,7 @@ class Pacs(ImageFolders):
 
     How to get it: PACS.zip, from the project page of the paper below.
 
-    License: none was published with it; it is used for research.
+    License: research use only; the terms are those of its project page.
 
     References:
         Li, Yang, Song, Hospedales, `Deeper, Broader and Artier Domain Generalization

@@ -70,8 +70,9 @@ def negative_class_contrastive(
     exists = (of_class.sum(0)[:, None] > 0) & (of_other.T @ in_domain > 0)
     # A zero known before tracing costs no second pass over the kernel.
     if not (isinstance(attraction, float) and attraction == 0):
-        real = jnp.maximum(_positive(kernel, of_class), jnp.exp(-2 / temperature) + 1e-30)
-        repulsion = repulsion / (1 + attraction * (real - 1))[:, None]
+        # Bounded so that its square, in the gradient, is no zero in float32.
+        real = jnp.maximum(_positive(kernel, of_class), 1e-18)
+        repulsion = repulsion / (1 - attraction + attraction * real)[:, None]
     return jnp.where(exists, jnp.log1p(repulsion), 0.0), exists
 
 

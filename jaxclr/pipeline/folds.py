@@ -71,30 +71,45 @@ def select(
     """
     if "train" not in lists:
         return list(members), np.array([member.fold in ("", "train") for member in members], bool)
+    found = {
+        line: path
+        for line, path in _found(members, lists).items()
+        if path is not None or without_suffix(line.path) not in left_out
+    }
+    _check(found, label)
+    train = {found.get(line) for line in lists["train"]}
+    listed = set(found.values()) if "test" in lists else set(label)
+    kept = [member for member in members if member.path in listed]
+    return kept, np.array([member.path in train for member in kept], bool)
+
+
+def _found(members: Sequence[Member], lists: dict[str, list[Line]]) -> dict[Line, str | None]:
+    """Finds the image of every line, by its path or else without its extension."""
     exact = {member.path: member.path for member in members}
     similar = {without_suffix(member.path): member.path for member in members}
+    return {
+        line: exact.get(line.path) or similar.get(without_suffix(line.path))
+        for lines in lists.values()
+        for line in lines
+    }
 
-    def find(line: Line) -> str | None:
-        return exact.get(line.path) or similar.get(without_suffix(line.path))
 
-    lines = [line for fold in lists.values() for line in fold]
-    lines = [line for line in lines if without_suffix(line.path) not in left_out]
-    missing = sorted({line.path for line in lines if find(line) is None})
+def _check(found: dict[Line, str | None], label: dict[str, int]) -> None:
+    """Reports lines without an image, and labels that are not those of the folders."""
+    missing = sorted({line.path for line, path in found.items() if path is None})
     if missing:
         raise InputError(
             f"{len(missing)} listed images are not there, the first of them "
             f"{', '.join(missing[:3])}. Was the data set unpacked whole?"
         )
-    wrong = sorted({line.path for line in lines if label[find(line) or ""] != line.label})
+    wrong = sorted(
+        {line.path for line, path in found.items() if path and label[path] != line.label}
+    )
     if wrong:
         raise InputError(
             f"{len(wrong)} listed images have labels other than their folders say, the first of "
-            f"them {', '.join(wrong[:3])}. Are the lists of this data set?"
+            f"them {', '.join(wrong[:3])}. Do the lists belong to this data set?"
         )
-    listed = {find(line) for line in lines}
-    train = {find(line) for line in lists["train"]}
-    kept = [member for member in members if "test" not in lists or member.path in listed]
-    return kept, np.array([member.path in train for member in kept], bool)
 
 
 def _lines(text: Entry, first_label: int) -> list[Line]:

@@ -1,6 +1,7 @@
 """Checkpoints: the state of a run, saved by Orbax while training goes on."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,13 +35,18 @@ class Checkpoints:
     def __init__(self, folder: Path):
         # Orbax reports every save at INFO and its own housekeeping as warnings.
         logging.getLogger("absl").setLevel(logging.ERROR)
-        best = keep.BestN(get_metric_fn=lambda metrics: metrics["source_accuracy"], n=1)
+        best = keep.BestN(get_metric_fn=_source_accuracy, n=1)
         options = ocp.CheckpointManagerOptions(
             preservation_policy=keep.AnyPreservationPolicy([keep.LatestN(2), best]),
+            # Without this, metrics are not saved, and a resumed run forgets which was the best.
+            best_fn=_source_accuracy,
             create=True,
         )
         self.folder = folder
-        self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
+        handlers = {"state": ocp.StandardCheckpointHandler(), "clock": ocp.JsonCheckpointHandler()}
+        self._manager = ocp.CheckpointManager(
+            folder.absolute(), options=options, item_handlers=handlers
+        )
 
     def save(self, step: int, state: TrainState, *, seconds: float, source_accuracy: float) -> None:
         """Starts saving; the state is copied before this returns."""
@@ -62,17 +68,22 @@ class Checkpoints:
         if step is None:
             return None
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, _plain(like))
+        self._refuse_misfit(step, abstract)
         items = {"state": ocp.args.StandardRestore(abstract), "clock": ocp.args.JsonRestore()}
-        try:
-            found = self._manager.restore(step, args=ocp.args.Composite(**items))
-        except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
-            raise JaxclrError(
-                f"The checkpoint of step {step} in {self.folder} does not fit this experiment "
-                f"({str(error).splitlines()[0]}). Choose another --workdir, or remove the folder."
-            ) from error
+        found = self._manager.restore(step, args=ocp.args.Composite(**items))
         leaves = [found["state"][str(i)] for i in range(len(jax.tree.leaves(like)))]
         state = jax.tree.unflatten(jax.tree.structure(like), leaves)
         return Restored(state, step, found["clock"]["seconds"])
+
+    def _refuse_misfit(self, step: int, wanted: dict[str, jax.ShapeDtypeStruct]) -> None:
+        saved = self._manager.item_metadata(step)["state"] or {}
+        shapes = {name: tuple(leaf.shape) for name, leaf in saved.items()}
+        if shapes != {name: leaf.shape for name, leaf in wanted.items()}:
+            raise JaxclrError(
+                f"The checkpoint of step {step} in {self.folder} is damaged, or does not fit this "
+                "experiment: its arrays are of other shapes. Give another --workdir, or remove "
+                "the folder."
+            )
 
     def wait(self) -> None:
         """Returns when every save is on disk."""
@@ -81,6 +92,10 @@ class Checkpoints:
     def close(self) -> None:
         """Waits, and lets go of the folder."""
         self._manager.close()
+
+
+def _source_accuracy(metrics: Mapping[str, float]) -> float:
+    return metrics["source_accuracy"]
 
 
 def _plain(state: TrainState) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def test_extensions_are_irrelevant():
 
 def test_extensions_are_irrelevant_where_names_hold_dots():
     def dotted(suffix: str) -> list[Domain]:
-        names = sorted(f"ink/cat/{stem}.{suffix}" for stem in ("a", "a.k", "b", "b.k"))
+        names = sorted(f"ink/cat/{stem}.{suffix}" for stem in ("a", "a.K", "b", "b.K"))
         images = [np.zeros((1, 1, 3), np.uint8)] * 4
         return [Domain("ink", tuple(names), np.zeros(4, np.int32), np.ones(4, bool), images)]
 

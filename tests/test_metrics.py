@@ -1,0 +1,68 @@
+import json
+
+import pytest
+
+from jaxclr.errors import JaxclrError
+from jaxclr.metrics import Journal, Window, late_pseudo_labels
+
+
+def guesses(kept, right, unlabeled=10.0):
+    return {"unlabeled": unlabeled, "kept": kept, "known": kept, "right": right}
+
+
+def test_a_window_averages_terms_and_pools_counts():
+    window = Window()
+    window.add(1, {"loss": 1.0, "supervised": 0.5, **guesses(1.0, 1.0)})
+    window.add(2, {"loss": 3.0, "supervised": 1.5, **guesses(9.0, 4.0)})
+    assert window.close() == {
+        "loss": 2.0,
+        "supervised": 1.0,
+        "pseudo_label_keep_rate": 50.0,
+        "pseudo_label_accuracy": 50.0,
+    }
+    window.add(3, {"loss": 7.0})
+    assert window.close() == {"loss": 7.0}
+
+
+def test_no_guess_kept_has_no_accuracy():
+    window = Window()
+    window.add(1, {"loss": 1.0, **guesses(0.0, 0.0)})
+    assert window.close()["pseudo_label_accuracy"] is None
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_names_the_term_and_the_step(bad):
+    values = {"loss": bad, "supervised": 1.0, "repulsion": bad}
+    with pytest.raises(JaxclrError, match=r"at step 17; not finite: repulsion\."):
+        Window().add(17, values)
+
+
+def test_a_journal_forgets_what_came_after_the_step_it_is_cut_back_to(tmp_path):
+    journal = Journal(tmp_path / "metrics.jsonl")
+    for step in (10, 20, 30):
+        journal.write(step, {"loss": step / 3})
+    with journal.path.open("a") as file:
+        file.write('{"step": 40, "lo')
+    assert [line["step"] for line in journal.lines()] == [10, 20, 30]
+    journal.rewind(20)
+    text = journal.path.read_text()
+    assert [json.loads(line)["loss"] for line in text.splitlines()] == [10 / 3, 20 / 3]
+
+
+def test_late_pseudo_labels_are_weighted_by_how_many_were_kept():
+    lines = [
+        {"step": 50, "pseudo_label_keep_rate": 1.0, "pseudo_label_accuracy": 1.0},
+        {"step": 100, "pseudo_label_keep_rate": 20.0, "pseudo_label_accuracy": 100.0},
+        {"step": 150, "pseudo_label_keep_rate": 60.0, "pseudo_label_accuracy": 50.0},
+        {"step": 150, "accuracy": 3.0},
+    ]
+    late = late_pseudo_labels(lines)
+    assert late["pseudo_label_keep_rate"] == pytest.approx(40.0)
+    assert late["pseudo_label_accuracy"] == pytest.approx((20 * 100 + 60 * 50) / 80)
+
+
+def test_a_method_that_guesses_nothing_reports_nothing():
+    assert late_pseudo_labels([{"step": 5, "loss": 1.0}]) == {
+        "pseudo_label_keep_rate": None,
+        "pseudo_label_accuracy": None,
+    }
