@@ -16,8 +16,8 @@ def experiment() -> Experiment:
         dataset=Digits(),
         model=ConvNet(),
         method=erm(),
-        optimizer=Sgd(learning_rate=0.03, head_learning_rate=0.03),
+        optimizer=Sgd(learning_rate=0.01, head_learning_rate=0.01),
         augment=digits(),
         seeds=(1,),
-        steps=300,
+        steps=250,
     )

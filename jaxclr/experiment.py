@@ -92,6 +92,23 @@ def as_code(value: object, indent: int = 0) -> str:
     return repr(value)
 
 
+def imports(value: object) -> list[str]:
+    """The statements that bring in the names of :func:`as_code`, sorted."""
+    found: set[str] = set()
+
+    def walk(value: object) -> None:
+        if dataclasses.is_dataclass(value):
+            found.add(f"from {type(value).__module__} import {type(value).__qualname__}")
+            for field in dataclasses.fields(value):
+                walk(getattr(value, field.name))
+        elif isinstance(value, dict):
+            for part in value.values():
+                walk(part)
+
+    walk(value)
+    return sorted(found)
+
+
 def differences(saved: str, experiment: Experiment) -> list[str]:
     """What would make runs of ``experiment`` differ from those of one saved by :func:`as_code`.
 

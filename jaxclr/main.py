@@ -100,13 +100,16 @@ def load_experiment(name: str) -> "Experiment":
 def _module_at(path: Path) -> ModuleType:
     if not path.is_file():
         raise InputError(f"No file {path}. Give an experiment's name or a Python file.")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    import cloudpickle
+
+    spec = importlib.util.spec_from_file_location(f"experiment_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise InputError(f"{path} is no Python file.")
     module = importlib.util.module_from_spec(spec)
-    # Settings defined in the file can be pickled, and name their module.
-    sys.modules[path.stem] = module
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
+    # What the file defines can then be sent to the processes that make batches.
+    cloudpickle.register_pickle_by_value(module)
     return module
 
 

@@ -68,7 +68,7 @@ class Window:
             )
         self._steps += 1
         for name, value in values.items():
-            self._sums[name] = self._sums.get(name, 0.0) + float(value)
+            self._sums[name] = self._sums.get(name, 0.0) + value
 
     def close(self) -> dict[str, float | None]:
         """The means over the window, which is empty thereafter."""

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from jaxclr.errors import InputError
 from jaxclr.evaluation import Accuracy, CountHits, evaluate, make_count_hits
-from jaxclr.experiment import Experiment, as_code, differences
+from jaxclr.experiment import Experiment, as_code, differences, imports
 from jaxclr.metrics import Journal, late_pseudo_labels
 from jaxclr.pipeline.atomic import replacing
 from jaxclr.pipeline.batches import Batches, read_ahead
@@ -223,7 +223,8 @@ class Run:
 
     def _prepare_folder(self) -> None:
         with replacing(self.folder / "experiment.txt") as file:
-            file.write((as_code(self.experiment) + "\n").encode())
+            names = "".join(f"# {line}\n" for line in imports(self.experiment))
+            file.write(f"{names}{as_code(self.experiment)}\n".encode())
         labels = sum(len(indices) for indices in self.split.labeled)
         path = self.folder / split_name(self.target, labels, self.seed)
         if not path.exists():

@@ -12,8 +12,9 @@ from typing import SupportsIndex
 
 import grain
 import numpy as np
+from absl import flags
 
-from jaxclr.errors import InputError
+from jaxclr.errors import InputError, JaxclrError
 from jaxclr.pipeline.augment import Augment
 from jaxclr.pipeline.source import Domain
 from jaxclr.pipeline.split import Split
@@ -128,8 +129,11 @@ def read_ahead(
         threads: How many threads make batches; 0 makes each when it is asked for.
         workers: How many processes do so instead of threads, for images that are slow to decode;
             0 for none.
+
+    Raises:
+        JaxclrError: An image cannot be read.
     """
-    dataset = grain.MapDataset.source(batches)[start:]
+    dataset = grain.MapDataset.source(_Telling(batches))[start:]
     ahead = grain.ReadOptions(
         num_threads=0 if workers else threads, prefetch_buffer_size=0 if workers else 2 * threads
     )
@@ -138,12 +142,29 @@ def read_ahead(
         _tell_absl()
         options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
         stream = stream.mp_prefetch(options)
-    return iter(stream)
+    for made in stream:
+        if isinstance(made, str):
+            raise JaxclrError(made)
+        yield made
+
+
+class _Telling:
+    """Batches, or the message of what went wrong: other processes cannot raise into this one."""
+
+    def __init__(self, batches: Batches):
+        self._batches = batches
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __getitem__(self, index: SupportsIndex) -> Batch | str:
+        try:
+            return self._batches[index]
+        except JaxclrError as error:
+            return str(error)
 
 
 def _tell_absl() -> None:
     """Marks absl's flags as read, which Grain's processes insist upon outside an absl program."""
-    from absl import flags
-
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()

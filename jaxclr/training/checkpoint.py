@@ -1,7 +1,8 @@
 """Checkpoints: the state of a run, saved by Orbax while training goes on."""
 
+import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,14 +50,19 @@ class Checkpoints:
         )
 
     def save(self, step: int, state: TrainState, *, seconds: float, source_accuracy: float) -> None:
-        """Starts saving; the state is copied before this returns."""
+        """Starts saving; the state is copied before this returns.
+
+        Raises:
+            JaxclrError: This save or an earlier one cannot be written.
+        """
         items = {
             "state": ocp.args.StandardSave(_plain(state)),
             "clock": ocp.args.JsonSave({"seconds": seconds}),
         }
-        self._manager.save(
-            step, args=ocp.args.Composite(**items), metrics={"source_accuracy": source_accuracy}
-        )
+        with self._told():
+            self._manager.save(
+                step, args=ocp.args.Composite(**items), metrics={"source_accuracy": source_accuracy}
+            )
 
     def restore(self, like: TrainState) -> Restored | None:
         """The latest checkpoint, laid out as ``like``; None where there is none.
@@ -85,9 +91,26 @@ class Checkpoints:
                 "the folder."
             )
 
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Says what to do where a save fails; Orbax and its engine raise many kinds of error."""
+        try:
+            yield
+        except Exception as error:
+            raise JaxclrError(
+                f"A checkpoint cannot be written to {self.folder}: {str(error).splitlines()[0]} "
+                "Free some space, or give another --workdir; the same command then goes on from "
+                "the checkpoint before it."
+            ) from error
+
     def wait(self) -> None:
-        """Returns when every save is on disk."""
-        self._manager.wait_until_finished()
+        """Returns when every save is on disk.
+
+        Raises:
+            JaxclrError: One cannot be written.
+        """
+        with self._told():
+            self._manager.wait_until_finished()
 
     def close(self) -> None:
         """Waits, and lets go of the folder."""

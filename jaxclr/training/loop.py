@@ -11,7 +11,7 @@ from jaxclr.metrics import Journal, Window
 from jaxclr.progress import RunView
 from jaxclr.training.checkpoint import Checkpoints
 from jaxclr.training.layout import Layout
-from jaxclr.training.step import TrainState, TrainStep
+from jaxclr.training.step import Metrics, TrainState, TrainStep
 from jaxclr.types import Batch
 
 Test = Callable[[TrainState], tuple[Accuracy, Accuracy]]
@@ -95,7 +95,7 @@ def train(
     for step, batch in enumerate(batches, start + 1):
         state, metrics = train_step(state, layout.put_batch(batch))
         if late is not None:
-            window.add(step - 1, jax.device_get(late))
+            window.add(step - 1, _fetched(late))
         late = metrics
         if step == start + 1:
             jax.block_until_ready(metrics)
@@ -103,7 +103,7 @@ def train(
         else:
             clock.step()
         if plan.closes_window(step):
-            window.add(step, jax.device_get(late))
+            window.add(step, _fetched(late))
             late = None
             line = window.close()
             journal.write(step, line)
@@ -116,6 +116,10 @@ def train(
             clock.mark()
     checkpoints.wait()
     return state
+
+
+def _fetched(metrics: Metrics) -> dict[str, float]:
+    return {name: float(value) for name, value in jax.device_get(metrics).items()}
 
 
 def _tested(target: Accuracy, source: Accuracy) -> dict[str, object]:

@@ -74,9 +74,7 @@ def test_an_epoch_shows_no_image_twice_and_ends_with_the_smallest_domain():
 
 def test_over_many_epochs_every_image_is_seen_as_often():
     stream = make(ratio=1).labeled
-    counts = collections.Counter(
-        int(i) for step in range(900) for i in stream.at(1, step)[0]
-    )
+    counts = collections.Counter(int(i) for step in range(900) for i in stream.at(1, step)[0])
     assert len(counts) == 15
     # 900 steps x 4 of 15 images: 240 each, +- 5 standard deviations of the left-out tails.
     assert max(abs(count - 240) for count in counts.values()) < 5 * np.sqrt(300 * 0.16)

@@ -7,7 +7,7 @@ from jaxclr.training.layout import make_layout
 
 
 def test_rows_that_cannot_be_shared_out_are_refused_with_the_way_out():
-    with pytest.raises(InputError, match="--batch-per-domain 6 .* 8 devices.*multiple of 8"):
+    with pytest.raises(InputError, match=r"--batch-per-domain 6 .* 8 devices.*multiple of 8"):
         make_layout(6)
 
 

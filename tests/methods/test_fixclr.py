@@ -1,0 +1,133 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from outcomes import LABELED, UNLABELED, B, K, N, outcome
+
+from jaxclr.errors import InputError
+from jaxclr.methods.erm import erm
+from jaxclr.methods.fixclr import Repulsion, fixclr
+from jaxclr.methods.fixmatch import FixedThreshold, fixmatch
+
+
+def by_hand(outputs, temperature=0.1):
+    """The repulsion of every pair that exists, one class and one domain after another."""
+    z = np.asarray(outputs.strong.features, np.float64)
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    label = [*map(int, outputs.label), *map(int, outputs.pseudo.label[LABELED:])]
+    weight = [1.0] * LABELED + [float(w) for w in outputs.pseudo.weight[LABELED:]]
+    trusted = [e for e in range(B) if weight[e] > 0]
+    losses = []
+    for j in range(K):
+        for i in range(N):
+            own = [e for e in trusted if label[e] == j]
+            others = [e for e in trusted if label[e] != j and e % N == i]
+            if own and others:
+                terms = [
+                    weight[a] * weight[b] * np.exp((z[a] @ z[b] - 1) / temperature)
+                    for a in own
+                    for b in others
+                ]
+                losses.append(np.log1p(sum(terms)))
+    return losses
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.5])
+@pytest.mark.parametrize("trusted", [[1, 0] * 5, [0.5] * B, [0] * B])
+def test_it_is_the_mean_over_pairs_that_exist_labeled_by_what_is_given_or_trusted(
+    trusted, temperature
+):
+    outputs = outcome(trusted=trusted)
+    losses = by_hand(outputs, temperature)
+    value = Repulsion(temperature=temperature)(outputs)
+    np.testing.assert_allclose(value, np.mean(losses), rtol=1e-4)
+
+
+def test_the_sum_is_the_mean_times_the_number_of_pairs_that_exist():
+    # Three images of two classes: one class and domain has no counterpart.
+    outputs = outcome(trusted=[0] * B)._replace(
+        label=jnp.array([0, 1, 0, 1]), given=jnp.array([0, 1, 0, 1] + [-1] * UNLABELED)
+    )
+    pairs = len(by_hand(outputs))
+    assert pairs == 2
+    mean, total = (Repulsion(reduction=how)(outputs) for how in ("mean", "sum"))
+    np.testing.assert_allclose(total, pairs * mean, rtol=1e-6)
+    assert mean > 0
+
+
+def test_what_is_guessed_of_labeled_images_does_not_matter():
+    outputs = outcome()
+    pseudo = outputs.pseudo
+    other = pseudo._replace(
+        label=pseudo.label.at[:LABELED].add(1) % K,
+        weight=pseudo.weight.at[:LABELED].set(0.0),
+    )
+    other = other._replace(label=other.label.at[LABELED:].set(pseudo.label[LABELED:]))
+    assert Repulsion()(outputs._replace(pseudo=other)) == Repulsion()(outputs)
+
+
+def test_what_is_guessed_of_unlabeled_images_does():
+    outputs = outcome(trusted=[1] * B)
+    label = outputs.pseudo.label
+    moved = outputs.pseudo._replace(label=label.at[-1].set((label[-1] + 1) % K))
+    assert Repulsion()(outputs._replace(pseudo=moved)) != Repulsion()(outputs)
+
+
+def test_where_no_two_classes_are_trusted_it_is_zero():
+    one_class = jnp.ones(LABELED, int)
+    outputs = outcome(trusted=[0] * B)._replace(
+        label=one_class, given=jnp.concatenate([one_class, jnp.full(UNLABELED, -1)])
+    )
+    for reduction in ("mean", "sum"):
+        assert Repulsion(reduction=reduction)(outputs) == 0
+
+
+def test_only_features_of_strong_views_are_pushed():
+    outputs = outcome()
+    arrays = {"labeled": outputs.labeled, "weak": outputs.weak, "strong": outputs.strong}
+    slopes = jax.grad(lambda x: Repulsion()(outputs._replace(**x)))(arrays)
+    assert slopes["strong"].features.any()
+    slopes["strong"] = slopes["strong"]._replace(features=jnp.zeros(1))
+    assert not any(x.any() for x in jax.tree.leaves(slopes))
+
+
+def test_full_attraction_pulls_and_none_does_not():
+    outputs = outcome()
+    values = [float(Repulsion(attraction=a)(outputs)) for a in (0.0, 0.5, 1.0)]
+    # A real positive is farther than the fixed one: the numerator falls, the loss grows.
+    assert values[0] < values[1] < values[2]
+
+
+@pytest.mark.parametrize("base", [fixmatch(), fixmatch(threshold=0.5, unlabeled_weight=2.0), erm()])
+def test_repulsion_goes_onto_any_base_and_leaves_it_as_it_is(base):
+    before = dict(base.terms)
+    method = fixclr(base, weight=3.0, temperature=0.2, reduction="sum", attraction=0.5)
+    repulsion = Repulsion(weight=3.0, temperature=0.2, reduction="sum", attraction=0.5)
+    assert method.terms == {**before, "repulsion": repulsion}
+    assert method.labeler == base.labeler
+    assert base.terms == before
+
+
+def test_the_terms_of_the_base_keep_their_values():
+    outputs = outcome()
+    base, method = fixmatch(), fixclr(weight=4.0)
+    plain, terms = base.loss(outputs)
+    loss, more = method.loss(outputs)
+    assert {name: more[name] for name in terms} == terms
+    np.testing.assert_allclose(loss, plain + 4 * more["repulsion"], rtol=1e-6)
+
+
+def test_its_base_is_fixmatch_unless_told_otherwise():
+    assert fixclr() == fixclr(fixmatch())
+    assert fixclr().labeler == FixedThreshold(0.95)
+
+
+def test_it_is_put_on_only_once():
+    with pytest.raises(InputError, match="already has a term named repulsion"):
+        fixclr(fixclr())
+
+
+def test_on_a_base_that_guesses_nothing_it_says_what_is_missing():
+    outputs = outcome()._replace(weak=None, strong=None, pseudo=None)
+    with pytest.raises(InputError, match="has no labeler"):
+        fixclr(base=erm()).loss(outputs)
