@@ -74,13 +74,13 @@ def evaluate(
     label = domain.label[indices]
 
     def view(index: int) -> np.ndarray:
-        return augment.evaluation(domain.images[int(index)])
+        return augment.evaluation(domain.images[index])
 
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         for start in range(0, len(indices), batch_size):
             chosen = indices[start : start + batch_size]
             images = np.zeros((batch_size, augment.size, augment.size, 3), np.uint8)
-            images[: len(chosen)] = list(pool.map(view, chosen))
+            images[: len(chosen)] = list(pool.map(view, map(int, chosen)))
             padded = np.zeros(batch_size, np.int32)
             padded[: len(chosen)] = label[start : start + batch_size]
             real = np.arange(batch_size) < len(chosen)

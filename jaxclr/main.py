@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 USAGE = """\
 --experiment NAME|PATH.py   what to run; one of: {names}
 --workdir DIR               where runs are written (default: runs)
+
 Every field of the experiment can be given by its path, as listed below."""
 
 

@@ -170,9 +170,10 @@ class Run:
             Checkpoints(self.folder / "checkpoints"),
         )
         try:
-            state = self.layout.put_state(initial_state(self.setting))
+            state = initial_state(self.setting)
             found = checkpoints.restore(state)
             state, start, seconds = found or (state, 0, 0.0)
+            state = self.layout.put_state(state)
             journal.rewind(start)
             clock = Clock(seconds)
             with RunView(console, self.title, steps=self.plan.steps, start=start) as view:

@@ -57,8 +57,8 @@ class Outputs(NamedTuple):
     """All that a loss term may see; what the annotator hid is not in it.
 
     ``weak``, ``strong``, ``pseudo``, ``given`` and ``domain`` cover labeled and unlabeled images
-    alike ("b"), ``labeled`` and ``label`` the labeled ones alone ("l"). Where the method has no
-    labeler, nothing is guessed and ``weak``, ``strong`` and ``pseudo`` are None.
+    alike ("b"), ``labeled`` and ``label`` the labeled ones alone ("l"). Where nothing is
+    guessed, ``weak``, ``strong`` and ``pseudo`` are None.
     """
 
     labeled: Prediction

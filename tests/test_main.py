@@ -40,7 +40,8 @@ def test_every_target_leaves_its_results(finished):
 
 
 def test_the_metrics_are_of_every_window_and_evaluation(finished):
-    lines = [json.loads(line) for line in (finished / "day/seed1/metrics.jsonl").open()]
+    text = (finished / "day/seed1/metrics.jsonl").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
     assert [line["step"] for line in lines if "loss" in line] == [2, 3, 4, 6]
     assert [line["step"] for line in lines if "accuracy" in line] == [3, 6]
     for line in lines:
@@ -156,7 +157,6 @@ def test_a_workdir_that_cannot_be_written_is_named(tmp_path, capsys):
 def test_a_loss_that_is_not_finite_stops_names_the_term_and_keeps_the_last_checkpoint(
     tmp_path, capsys
 ):
-    """Repulsion at a temperature of 1e-30 divides 0 by almost 0."""
     assert run(tmp_path, "--targets", "day", "--optimizer.learning-rate", "1e12") == 1
     text = told(capsys)
     assert "not finite: " in text

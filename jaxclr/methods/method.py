@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Mapping
+from typing import ClassVar
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
@@ -26,6 +27,9 @@ class Term(abc.ABC):
 class Labeler(abc.ABC):
     """Turns predictions on weak views into pseudo-labels, with a memory like optax's state."""
 
+    guesses: ClassVar[bool] = True
+    """Whether it ever trusts a guess; if not, a step passes over labeled images alone."""
+
     @abc.abstractmethod
     def init(self, num_classes: int) -> PyTree:
         """The memory before the first step; an empty tuple where none is needed."""
@@ -41,8 +45,8 @@ class Method:
 
     terms: Mapping[str, Term]
     """The loss is the sum of these, each times its weight."""
-    labeler: Labeler | None
-    """Whom to trust; none: labeled images are all that is learned from."""
+    labeler: Labeler
+    """Whom to trust."""
 
     def loss(self, outputs: Outputs) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
         """The weighted sum of the terms in nats, and each term before its weight."""
@@ -61,11 +65,11 @@ def guessed(outputs: Outputs) -> tuple[Prediction, PseudoLabels]:
     """What a term on unlabeled images needs: predictions on strong views, and pseudo-labels.
 
     Raises:
-        InputError: The method has no labeler, so nothing is guessed.
+        InputError: The method's labeler guesses nothing.
     """
     if outputs.strong is None or outputs.pseudo is None:
         raise InputError(
-            "A term needs pseudo-labels, but the method has no labeler. Put the term onto a method "
+            "A term needs pseudo-labels, but the method's labeler makes none. Put the term onto a method "
             "that has one, such as fixmatch()."
         )
     return outputs.strong, outputs.pseudo

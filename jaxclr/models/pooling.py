@@ -1,7 +1,9 @@
 """Max pooling by reshapes and slices.
 
 XLA's ``reduce_window`` has the slowest backward pass of a small network on the CPU; these have
-the same values, and the same gradient but for ties, which share it.
+the same values, and the same gradient but for ties, which share it. Not by ``jnp.max``: its
+gradient divides by how many entries equal the maximum, which are none, and the gradient NaN,
+where XLA computes the entries anew with another rounding.
 """
 
 import jax.numpy as jnp
@@ -11,8 +13,9 @@ from jaxtyping import Array, Float
 def max_pool_2x2(x: Float[Array, "b h w c"]) -> Float[Array, "b h//2 w//2 c"]:
     """The maximum of every 2 x 2 window; an odd last row or column is left out."""
     b, h, w, c = x.shape
-    even = x[:, : h // 2 * 2, : w // 2 * 2]
-    return even.reshape(b, h // 2, 2, w // 2, 2, c).max((2, 4))
+    windows = x[:, : h // 2 * 2, : w // 2 * 2].reshape(b, h // 2, 2, w // 2, 2, c)
+    rows = jnp.maximum(windows[:, :, 0], windows[:, :, 1])
+    return jnp.maximum(rows[:, :, :, 0], rows[:, :, :, 1])
 
 
 def max_pool_3x3(x: Float[Array, "b h w c"]) -> Float[Array, "b (h+1)//2 (w+1)//2 c"]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree
@@ -28,8 +29,10 @@ class Layout(NamedTuple):
 
     def put_state(self, state: PyTree) -> PyTree:
         """Sends a copy of the state to every device."""
-        # A put may alias numpy memory, which the donating step would then write into.
-        return jax.device_put(jax.tree.map(lambda x: np.array(x), state), self.replicated)
+        # On the CPU a put may alias the host's memory, which several devices then share, and into
+        # which a donating step would write: only a computation's result is a device's own.
+        own = jax.jit(lambda tree: jax.tree.map(jnp.copy, tree), out_shardings=self.replicated)
+        return own(jax.device_put(state, self.replicated))
 
 
 def make_layout(rows: int, devices: Sequence[Any] | None = None) -> Layout:

@@ -97,14 +97,16 @@ def train(
         if late is not None:
             window.add(step - 1, _fetched(late))
         late = metrics
+        closes = plan.closes_window(step)
+        if closes:
+            window.add(step, _fetched(late))
+            late = None
         if step == start + 1:
             jax.block_until_ready(metrics)
             clock.mark()
         else:
             clock.step()
-        if plan.closes_window(step):
-            window.add(step, _fetched(late))
-            late = None
+        if closes:
             line = window.close()
             journal.write(step, line)
             _show(view, on_pace, clock, plan, step, line)

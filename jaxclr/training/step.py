@@ -49,13 +49,13 @@ class Setting(NamedTuple):
 
 def initial_state(setting: Setting) -> TrainState:
     """The state before the first step."""
-    params, labeler = setting.network.params, setting.method.labeler
+    params = setting.network.params
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
         stats=setting.network.stats,
         opt_state=setting.optimizer.init(params),
-        memory=labeler.init(setting.num_classes) if labeler else (),
+        memory=setting.method.labeler.init(setting.num_classes),
         ema=() if setting.ema_decay is None else params,
     )
 
@@ -87,7 +87,7 @@ def forward(
     """Three passes, as in the protocol; each normalises by, and records, its own statistics.
 
     All weak views give pseudo-labels, without gradient; then the labeled weak views alone; then
-    all strong views. A method without a labeler makes the labeled pass alone.
+    all strong views. A method that guesses nothing makes the labeled pass alone.
 
     Returns:
         The running statistics, the labeler's memory, and what the terms may see.
@@ -100,12 +100,12 @@ def forward(
         return setting.network(params, stats, pixels, groups=n, train=True)
 
     stats, memory, weak, strong, pseudo = state.stats, state.memory, None, None, None
-    if method.labeler is not None:
+    if method.labeler.guesses:
         frozen = jax.lax.stop_gradient(params)
         weak, stats = predict(frozen, stats, join(labeled.weak, unlabeled.weak, n))
         memory, pseudo = method.labeler.label(memory, weak)
     supervised, stats = predict(params, stats, labeled.weak)
-    if method.labeler is not None:
+    if method.labeler.guesses:
         strong, stats = predict(params, stats, join(labeled.strong, unlabeled.strong, n))
     return stats, memory, Outputs(
         labeled=supervised,
