@@ -45,7 +45,31 @@ def test_differences_are_named_by_their_path():
 def test_every_field_is_given_by_its_path():
     changed = parse(
         toy_experiment(),
-        ["--targets", "night", "--seeds", "1", "2", "--steps", "200", "--optimizer.learning-rate", ".01", "--method.terms.repulsion.temperature", ".2", "--method.labeler.threshold", ".8", "--model.width", "12", "--dataset.per-class", "5", "--augment.cutout", "8", "--ema-decay", ".99", "--dtype", "bfloat16"],
+        [
+            "--targets",
+            "night",
+            "--seeds",
+            "1",
+            "2",
+            "--steps",
+            "200",
+            "--optimizer.learning-rate",
+            ".01",
+            "--method.terms.repulsion.temperature",
+            ".2",
+            "--method.labeler.threshold",
+            ".8",
+            "--model.width",
+            "12",
+            "--dataset.per-class",
+            "5",
+            "--augment.cutout",
+            "8",
+            "--ema-decay",
+            ".99",
+            "--dtype",
+            "bfloat16",
+        ],
     )
     assert (changed.targets, changed.seeds, changed.steps) == (("night",), (1, 2), 200)
     assert changed.optimizer.learning_rate == 0.01

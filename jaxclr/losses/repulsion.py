@@ -79,6 +79,7 @@ def negative_class_contrastive(
 def _positive(kernel: Float[Array, "b b"], of_class: Float[Array, "b k"]) -> Float[Array, " k"]:
     """The mean kernel between different examples of each class; 1 where there are no two."""
     others = kernel * (1 - jnp.eye(len(kernel)))
-    pairs = of_class.sum(0) ** 2 - (of_class**2).sum(0)
+    # Exactly zero for one example alone, which a difference of squares is not.
+    pairs = (of_class * (of_class.sum(0) - of_class)).sum(0)
     together = ((of_class.T @ others) * of_class.T).sum(1)
     return jnp.where(pairs > 0, together / jnp.where(pairs > 0, pairs, 1.0), 1.0)

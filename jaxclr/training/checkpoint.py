@@ -34,8 +34,8 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path):
-        # Orbax reports every save at INFO and its own housekeeping as warnings.
-        logging.getLogger("absl").setLevel(logging.ERROR)
+        # Orbax logs its housekeeping as warnings, and prints the traceback of what it then raises.
+        logging.getLogger("absl").setLevel(logging.CRITICAL)
         best = keep.BestN(get_metric_fn=_source_accuracy, n=1)
         options = ocp.CheckpointManagerOptions(
             preservation_policy=keep.AnyPreservationPolicy([keep.LatestN(2), best]),
