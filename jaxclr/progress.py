@@ -4,8 +4,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
 
 PLAIN_SECONDS = 15.0
 """Time between two plain lines."""
@@ -22,41 +24,48 @@ def duration(seconds: float) -> str:
 
 
 class RunView:
-    """One run's progress: step, loss and its terms, pseudo-labels, images a second, time left."""
+    """One run's progress: a bar with pace and time left, and below it the loss and its terms."""
 
     def __init__(self, console: Console, title: str, *, steps: int, start: int):
         self._console, self._title, self._steps, self._start = console, title, steps, start
         self._spoken = 0.0
+        self._figures = "compiling"
         self._bar = Progress(
             TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=16),
+            BarColumn(bar_width=12),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[pace]}"),
             console=console,
-            disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task(title, total=steps, completed=start, figures="compiling")
+        self._task = self._bar.add_task(title, total=steps, completed=start, pace="")
+        self._live = Live(
+            get_renderable=lambda: Group(self._bar, Text("  " + self._figures)),
+            console=console,
+            refresh_per_second=4,
+        )
 
     def __enter__(self) -> "RunView":
-        self._bar.start()
-        if not self._console.is_terminal:
-            begun = f"from step {self._start}" if self._start else f"{self._steps} steps"
-            self._console.print(f"{self._title}: {begun}", highlight=False)
+        if self._console.is_terminal:
+            self._live.start()
+        else:
+            begun = f"from step {self._start} on" if self._start else f"{self._steps} steps"
+            self.say(f"{self._title}: {begun}")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        self._live.stop()
 
     def show(
         self, step: int, line: Mapping[str, Any], images_per_second: float, left: float
     ) -> None:
         """Shows the figures of the last steps, and the seconds that are left of the run."""
-        text = figures(line, images_per_second, left)
-        self._bar.update(self._task, completed=step, figures=text)
+        pace = f"{images_per_second:.0f} images/s  {duration(left)} left"
+        self._figures = figures(line)
+        self._bar.update(self._task, completed=step, pace=pace)
         now = time.monotonic()
         if not self._console.is_terminal and now - self._spoken > PLAIN_SECONDS:
             self._spoken = now
-            self.say(f"{self._title} {step}/{self._steps}  {text}")
+            self.say(f"{self._title} {step}/{self._steps}  {self._figures}  {pace}")
 
     def tested(self, step: int, target: float, source: float) -> None:
         """Tells the accuracies, in %, of an evaluation."""
@@ -67,14 +76,11 @@ class RunView:
         self._console.print(text, highlight=False, soft_wrap=True)
 
 
-def figures(line: Mapping[str, Any], images_per_second: float, left: float) -> str:
-    """The figures of a window of steps on one line."""
-    terms = [
-        f"{name} {value:.3g}"
-        for name, value in line.items()
-        if value is not None and not name.startswith("pseudo_label")
-    ]
+def figures(line: Mapping[str, Any]) -> str:
+    """The losses of a window of steps, the whole one first, and what is kept, on one line."""
+    losses = {k: v for k, v in line.items() if not k.startswith("pseudo_label")}
+    terms = [f"{name} {losses[name]:.3g}" for name in sorted(losses, key=lambda k: k != "loss")]
     if (rate := line.get("pseudo_label_keep_rate")) is not None:
         right = line["pseudo_label_accuracy"]
         terms.append(f"kept {rate:.0f}%" + (f" ({right:.0f}% right)" if right is not None else ""))
-    return "  ".join([*terms, f"{images_per_second:.0f} images/s", f"{duration(left)} left"])
+    return "  ".join(terms)

@@ -69,7 +69,7 @@ def guessed(outputs: Outputs) -> tuple[Prediction, PseudoLabels]:
     """
     if outputs.strong is None or outputs.pseudo is None:
         raise InputError(
-            "A term needs pseudo-labels, but the method's labeler makes none. Put the term onto a method "
-            "that has one, such as fixmatch()."
+            "A term needs pseudo-labels, but the method's labeler makes none. Put the term onto a "
+            "method whose labeler does, such as fixmatch()."
         )
     return outputs.strong, outputs.pseudo

@@ -50,7 +50,8 @@ class PureNetwork(NamedTuple):
         train: bool,
     ) -> tuple[Prediction, PyTree]:
         """Predicts with the arrays given; returns the running statistics after it."""
-        model = nnx.merge(self.graph, params, stats)
+        # NumPy's, such as the first ones, would be written to in place.
+        model = nnx.merge(self.graph, params, jax.tree.map(jnp.asarray, stats))
         prediction = model(images, groups=groups, train=train)
         _, _, stats = nnx.split(model, nnx.Param, ...)
         return prediction, nnx.to_pure_dict(stats)

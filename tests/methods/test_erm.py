@@ -2,6 +2,7 @@ import numpy as np
 from outcomes import LABELED, N, outcome, surprise
 
 from jaxclr.methods.erm import Supervised, erm
+from jaxclr.methods.fixmatch import FixedThreshold
 
 
 def by_domain(outputs) -> float:
@@ -27,5 +28,12 @@ def test_nothing_but_labeled_images_is_looked_at():
     assert terms["supervised"] == loss
 
 
-def test_nothing_is_guessed():
-    assert erm().labeler is None
+def test_no_guess_is_ever_trusted():
+    labeler, said = erm().labeler, outcome().weak
+    assert not labeler.guesses
+    memory, pseudo = labeler.label(labeler.init(3), said)
+    assert memory == () and not pseudo.weight.any()
+    _, trusting = FixedThreshold(0.0).label((), said)
+    # All but the trust is what others would say.
+    for found, expected in zip(pseudo._replace(weight=trusting.weight), trusting, strict=True):
+        np.testing.assert_array_equal(found, expected)

@@ -129,5 +129,5 @@ def test_it_is_put_on_only_once():
 
 def test_on_a_base_that_guesses_nothing_it_says_what_is_missing():
     outputs = outcome()._replace(weak=None, strong=None, pseudo=None)
-    with pytest.raises(InputError, match="has no labeler"):
+    with pytest.raises(InputError, match="needs pseudo-labels"):
         fixclr(base=erm()).loss(outputs)

@@ -80,8 +80,8 @@ def test_an_untrusted_guess_has_no_gradient_and_a_trusted_one_does():
     assert (slope != 0).any(1).tolist() == [bool(t) for t in trusted]
 
 
-def test_consistency_without_a_labeler_says_what_is_missing():
-    with pytest.raises(InputError, match="has no labeler"):
+def test_consistency_without_guesses_says_what_is_missing():
+    with pytest.raises(InputError, match="needs pseudo-labels"):
         Consistency()(outcome()._replace(weak=None, strong=None, pseudo=None))
 
 

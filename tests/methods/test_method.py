@@ -6,14 +6,13 @@ import pytest
 from outcomes import outcome
 
 from jaxclr.errors import InputError
-from jaxclr.methods.erm import Supervised, erm
+from jaxclr.methods.erm import Nobody, Supervised, erm
 from jaxclr.methods.fixclr import Repulsion, fixclr
 from jaxclr.methods.fixmatch import Consistency, FixedThreshold, fixmatch
 from jaxclr.methods.method import Method, Term
 
-SETTINGS = {kind.__name__: kind for kind in (Method, Supervised, Repulsion, Consistency)} | {
-    "FixedThreshold": FixedThreshold
-}
+KINDS = (Method, Supervised, Consistency, Repulsion, Nobody, FixedThreshold)
+SETTINGS = {kind.__name__: kind for kind in KINDS}
 METHODS = [
     erm(),
     fixmatch(),
@@ -34,7 +33,7 @@ class Given(Term):
 
 
 def test_the_loss_is_the_weighted_sum_and_the_terms_are_told_before_their_weight():
-    method = Method({"a": Given(2.0, 3.0), "b": Given(0.5, -8.0), "c": Given(0.0, 100.0)}, None)
+    method = Method({"a": Given(2.0, 3.0), "b": Given(0.5, -8.0), "c": Given(0.0, 100.0)}, Nobody())
     loss, terms = method.loss(outcome())
     assert loss == 2.0 * 3.0 - 0.5 * 8.0
     assert terms == {"a": 3.0, "b": -8.0, "c": 100.0}
@@ -49,7 +48,7 @@ def test_terms_are_added_to_a_copy_and_stay_in_order():
 
 
 def test_a_name_is_taken_only_once():
-    method = Method({"a": Given(), "b": Given(), "c": Given()}, None)
+    method = Method({"a": Given(), "b": Given(), "c": Given()}, Nobody())
     with pytest.raises(InputError, match=r"already has a term named a, c\.$"):
         method.plus(c=Given(), a=Given(), d=Given())
 
@@ -68,14 +67,14 @@ def test_other_settings_are_other_methods():
 
 @pytest.mark.parametrize("method", METHODS, ids=str)
 def test_settings_cannot_be_changed_and_their_parts_can_be_keys(method):
-    parts = [*method.terms.values(), *([method.labeler] if method.labeler else [])]
+    parts = [*method.terms.values(), method.labeler]
     for part in parts:
         assert {part: 1}[dataclasses.replace(part)] == 1
         for field in dataclasses.fields(part):
             with pytest.raises(dataclasses.FrozenInstanceError):
                 setattr(part, field.name, 0.0)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        method.labeler = None
+        method.labeler = Nobody()
 
 
 def test_every_term_is_one_finite_number():

@@ -1,0 +1,59 @@
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from jaxclr.progress import RunView, duration, figures
+
+LINE = {
+    "consistency": 2.04, "loss": 2.78, "supervised": 0.0786,
+    "pseudo_label_keep_rate": 73.2, "pseudo_label_accuracy": 99.1,
+}  # fmt: skip
+
+
+def shown(*, terminal: bool, width: int) -> str:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=terminal, width=width)
+    with RunView(console, "digits_fixclr outline seed 1", steps=250, start=0) as view:
+        view.show(120, LINE, 377.4, 3700.0)
+        view.tested(125, 81.25, 100.0)
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", file.getvalue())
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_terminal_shows_a_bar_and_every_figure_uncut(width):
+    text = shown(terminal=True, width=width)
+    for part in (
+        "120/250", "377 images/s", "1 h 01 min left", "loss 2.78", "consistency 2.04",
+        "supervised 0.0786", "kept 73% (99% right)", "target 81.2%", "source 100.0%",
+    ):  # fmt: skip
+        assert part in text
+    assert "…" not in text
+
+
+def test_a_file_gets_plain_lines():
+    lines = shown(terminal=False, width=80).splitlines()
+    assert lines[0] == "digits_fixclr outline seed 1: 250 steps"
+    assert lines[1].startswith("digits_fixclr outline seed 1 120/250  loss 2.78")
+    assert lines[2] == "digits_fixclr outline seed 1 125/250  target 81.2%  source 100.0%"
+    assert len(lines) == 3
+
+
+def test_nothing_kept_is_told_without_an_accuracy():
+    line = LINE | {"pseudo_label_keep_rate": 0.0, "pseudo_label_accuracy": None}
+    assert figures(line).endswith("kept 0%")
+
+
+@pytest.mark.parametrize(
+    "seconds, text",
+    [
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (200.0, "3 min 20 s"),
+        (3599.7, "1 h 00 min"),
+        (7500.0, "2 h 05 min"),
+    ],
+)
+def test_times_are_said_as_people_say_them(seconds, text):
+    assert duration(seconds) == text
