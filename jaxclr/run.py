@@ -79,11 +79,6 @@ class Run:
         return (self.folder / "results.json").exists()
 
     @property
-    def results(self) -> dict[str, Any]:
-        """What ``results.json`` holds, once the run is finished."""
-        return json.loads((self.folder / "results.json").read_text())
-
-    @property
     def held_out(self) -> Domain:
         """The target domain."""
         return next(d for d in self.collection.domains if d.name == self.target)

@@ -1,6 +1,8 @@
 """All runs of an experiment: every target, every seed, then the table."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -10,9 +12,6 @@ from jaxclr.pipeline.source import Collection
 from jaxclr.progress import duration
 from jaxclr.report import screen, summarise, write_table
 from jaxclr.run import Run
-
-PACE_AFTER = 20
-"""Steps after which the pace is steady enough to foretell the whole table's time."""
 
 
 def sweep(experiment: Experiment, workdir: Path, console: Console) -> Path:
@@ -34,7 +33,7 @@ def sweep(experiment: Experiment, workdir: Path, console: Console) -> Path:
     runs = [
         Run(experiment, collection, target, seed, folder / target / f"seed{seed}", programs)
         for target in targets
-        for seed in experiment.seeds
+        for seed in dict.fromkeys(experiment.seeds)
     ]
     todo = [run for run in runs if not run.is_finished]
     steps = [run.plan.steps for run in todo]
@@ -54,11 +53,20 @@ def sweep(experiment: Experiment, workdir: Path, console: Console) -> Path:
 
     for run in todo:
         run.execute(console, foretell)
-    summary = summarise([run.results for run in runs])
+    summary = summarise(all_results(folder, collection))
     write_table(folder, summary)
     console.print(screen(summary))
     console.print(f"Runs and table: {folder}", highlight=False, soft_wrap=True)
     return folder
+
+
+def all_results(folder: Path, collection: Collection) -> list[dict[str, Any]]:
+    """The results of every finished run in the folder, of this sweep or an earlier one."""
+    return [
+        json.loads(path.read_text())
+        for domain in collection.domains
+        for path in folder.glob(f"{domain.name}/seed*/results.json")
+    ]
 
 
 def checked_targets(experiment: Experiment, collection: Collection) -> tuple[str, ...]:
@@ -73,4 +81,9 @@ def checked_targets(experiment: Experiment, collection: Collection) -> tuple[str
             f"--targets: {unknown[0]!r} is no domain of {experiment.dataset.name!r}. "
             f"{nearest(unknown[0], names)}"
         )
-    return experiment.targets or tuple(names)
+    if len(names) < 2:
+        raise InputError(
+            f"{experiment.dataset.name!r} has the one domain {names[0]!r}; with it held out, none "
+            "is left to learn from. Two or more are needed."
+        )
+    return tuple(dict.fromkeys(experiment.targets)) or tuple(names)

@@ -98,6 +98,20 @@ def test_progress_and_the_time_of_the_whole_table_are_told(tmp_path, capsys):
     assert str(tmp_path / "toy") in out.replace("\n", "")
 
 
+def test_the_table_takes_in_what_earlier_commands_finished(tmp_path):
+    assert run(tmp_path, "--targets", "day", "--steps", "1") == 0
+    assert run(tmp_path, "--targets", "night", "--steps", "1") == 0
+    table = json.loads((tmp_path / "toy/table.json").read_text())
+    assert list(table["targets"]) == ["day", "night"]
+
+
+def test_one_domain_alone_is_refused(tmp_path, capsys):
+    make_folder(tmp_path / "images", domains=1)
+    root = ("--dataset.root", str(tmp_path / "images"))
+    assert run(tmp_path, *root, experiment="folder_fixclr") == 2
+    assert "day" in told(capsys)
+
+
 def told(capsys) -> str:
     text = capsys.readouterr().err
     assert "Traceback" not in text
@@ -164,8 +178,8 @@ def test_a_loss_that_is_not_finite_stops_names_the_term_and_keeps_the_last_check
     assert not (tmp_path / "toy/day/seed1/results.json").exists()
 
 
-def make_folder(root: Path) -> None:
-    for domain in Toy().load().domains[:2]:
+def make_folder(root: Path, domains: int = 2) -> None:
+    for domain in Toy().load().domains[:domains]:
         for path, image in zip(domain.paths, domain.images, strict=True):
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(root / path)
