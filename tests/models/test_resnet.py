@@ -93,7 +93,7 @@ def convolved(x: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("inputs", "outputs", "stride", "size"),
-    [(3, 3, 1, 5), (2, 4, 2, 6), (2, 4, 2, 5), (2, 3, 1, 4)],
+    [(3, 3, 1, 5), (2, 4, 2, 6), (2, 3, 1, 5)],
 )
 def test_a_block_is_two_convolutions_and_a_shortcut(inputs, outputs, stride, size):
     block = BasicBlock(inputs, outputs, stride, jnp.float32)
@@ -108,7 +108,8 @@ def test_a_block_is_two_convolutions_and_a_shortcut(inputs, outputs, stride, siz
 
     params, stats = drawn(params), drawn(stats)
     x = rng.normal(size=(2, size, size, inputs)).astype(np.float32)
-    found = nnx.merge(graph, params, stats)(jnp.asarray(x), groups=1, train=False)
+    call = jax.jit(lambda p, s, x: nnx.merge(graph, p, s)(x, groups=1, train=False))
+    found = call(params, stats, x)
 
     def norm(x, name):
         affine, seen = params[name], stats[name]
