@@ -12,10 +12,10 @@ from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
-from jaxclr.data.digits_glyphs import FONTS
-from jaxclr.data.digits_render import SIZE, outlined, plain, printed, textured
 from jaxtyping import Int, UInt8
 
+from jaxclr.data.digits_glyphs import FONTS
+from jaxclr.data.digits_render import SIZE, outlined, plain, printed, textured
 from jaxclr.pipeline.source import Collection, Dataset, Domain
 
 CLASSES = tuple("0123456789")

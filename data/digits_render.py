@@ -8,8 +8,9 @@ is either integer or a multiple of a power of two.
 from collections.abc import Sequence
 
 import numpy as np
-from jaxclr.data.digits_glyphs import coverage, font_digits
 from jaxtyping import Float, Int, UInt8
+
+from jaxclr.data.digits_glyphs import coverage, font_digits
 
 SIZE = 32
 """Height and width of every image, in pixels."""

@@ -1,7 +1,6 @@
 """ERM on the labeled images of the embedded digits, 10 per class and domain; 4-layer ConvNet."""
 
 from jaxclr.data.digits import Digits
-
 from jaxclr.experiment import Experiment
 from jaxclr.methods.erm import erm
 from jaxclr.models.convnet import ConvNet

@@ -1,7 +1,6 @@
 """FixMatch + FixCLR on the embedded digits, 4-layer ConvNet, 10 labels per class and domain."""
 
 from jaxclr.data.digits import Digits
-
 from jaxclr.experiment import Experiment
 from jaxclr.methods.fixclr import fixclr
 from jaxclr.models.convnet import ConvNet

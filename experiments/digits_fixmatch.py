@@ -1,7 +1,6 @@
 """FixMatch on the embedded digits, 4-layer ConvNet, 10 labels per class and domain."""
 
 from jaxclr.data.digits import Digits
-
 from jaxclr.experiment import Experiment
 from jaxclr.methods.fixmatch import fixmatch
 from jaxclr.models.convnet import ConvNet

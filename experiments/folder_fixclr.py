@@ -1,7 +1,6 @@
 """FixMatch + FixCLR on a folder of your own: <domain>/<class>/*.jpg."""
 
 from jaxclr.data.folder import Folder
-
 from jaxclr.experiment import Experiment
 from jaxclr.methods.fixclr import fixclr
 from jaxclr.models.resnet import ResNet

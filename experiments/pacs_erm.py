@@ -1,7 +1,6 @@
 """ERM on labeled images alone on PACS, ResNet-18, 10 labels per class and domain."""
 
 from jaxclr.data.pacs import Pacs
-
 from jaxclr.experiment import Experiment
 from jaxclr.methods.erm import erm
 from jaxclr.models.resnet import ResNet

@@ -1,7 +1,6 @@
 """FixMatch + FixCLR on PACS, ResNet-18, 10 labels per class and domain."""
 
 from jaxclr.data.pacs import Pacs
-
 from jaxclr.experiment import Experiment
 from jaxclr.methods.fixclr import fixclr
 from jaxclr.models.resnet import ResNet

@@ -1,7 +1,6 @@
 """FixMatch on PACS, ResNet-18, 10 labels per class and domain."""
 
 from jaxclr.data.pacs import Pacs
-
 from jaxclr.experiment import Experiment
 from jaxclr.methods.fixmatch import fixmatch
 from jaxclr.models.resnet import ResNet

@@ -9,10 +9,11 @@ import sys
 import matplotlib.image
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
+
 from jaxclr.data.digits import Digits, checksum, contact_sheet, pixels
 from jaxclr.data.digits_glyphs import FONTS, coverage, font_digits
 from jaxclr.data.digits_render import enlarged, wave
-from sklearn.datasets import load_digits
 
 PRINT_CHECKSUMS = """
 from jaxclr.data.digits import Digits, checksum

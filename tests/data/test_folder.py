@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
-from jaxclr.data.folder import Folder
 from PIL import Image
 
+from jaxclr.data.folder import Folder
 from jaxclr.errors import InputError
 
 

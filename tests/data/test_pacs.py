@@ -3,9 +3,9 @@ import logging
 from pathlib import Path
 
 import pytest
-from jaxclr.data.pacs import Pacs
 from PIL import Image
 
+from jaxclr.data.pacs import Pacs
 from jaxclr.errors import InputError
 
 UNREADABLE = "sketch/dog/n02103406_4068-1.png"
