@@ -61,7 +61,9 @@ def negative_class_contrastive(
     """
     z = unit(features)
     weight = weight.astype(jnp.float32)
-    kernel = jnp.exp((z @ z.T - 1) / temperature)
+    # Errors of a faster product, such as TF32, would be divided by the temperature.
+    cosine = jnp.matmul(z, z.T, precision="highest")
+    kernel = jnp.exp((cosine - 1) / temperature)
     is_class = jax.nn.one_hot(label, num_classes)
     of_class = is_class * weight[:, None]
     of_other = (1 - is_class) * weight[:, None]

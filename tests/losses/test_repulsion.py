@@ -6,80 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pairs import K, N, attractions, directions, gradient, reference, samples, table
 
 from jaxclr.losses import negative_class_contrastive
-
-K, N = 3, 2
-
-
-def directions(features: np.ndarray) -> np.ndarray:
-    features = np.asarray(features, np.float64)
-    norm = np.linalg.norm(features, axis=1, keepdims=True)
-    return np.divide(features, norm, out=np.zeros_like(features), where=norm > 0)
-
-
-def numerator(z, label, weight, of, temperature, attraction):
-    """exp(P / T) of class ``of``: the fixed positive, mixed with the mean real one."""
-    total = count = 0.0
-    for a in range(len(z)):
-        for b in range(len(z)):
-            if a != b and label[a] == label[b] == of:
-                total += weight[a] * weight[b] * np.exp(z[a] @ z[b] / temperature)
-                count += weight[a] * weight[b]
-    fixed = np.exp(1 / temperature)
-    return (1 - attraction) * fixed + attraction * (total / count if count else fixed)
-
-
-def reference(
-    features, label, domain, weight, *, num_classes=K, num_domains=N, temperature=0.1, attraction=0
-):
-    """The same table as a loop over classes, domains and pairs, the way the sum is written."""
-    z = directions(features)
-    loss = np.zeros((num_classes, num_domains))
-    exists = np.zeros((num_classes, num_domains), bool)
-    for j in range(num_classes):
-        positive = numerator(z, label, weight, j, temperature, attraction)
-        for i in range(num_domains):
-            own = [a for a in range(len(z)) if label[a] == j and weight[a] > 0]
-            others = [
-                b for b in range(len(z)) if domain[b] == i and label[b] != j and weight[b] > 0
-            ]
-            exists[j, i] = bool(own and others)
-            total = 0.0
-            for a in own:
-                for b in others:
-                    total += weight[a] * weight[b] * np.exp(z[a] @ z[b] / temperature) / positive
-            loss[j, i] = np.log1p(total)
-    return loss, exists
-
-
-def samples(b=12, k=K, n=N, d=4, seed=0):
-    rng = np.random.default_rng(seed)
-    weight = rng.uniform(size=b) * (rng.uniform(size=b) < 0.8)
-    return (
-        (rng.normal(size=(b, d)) * rng.uniform(0.1, 9, (b, 1))).astype(np.float32),
-        rng.integers(0, k, b),
-        rng.integers(0, n, b),
-        weight.astype(np.float32),
-    )
-
-
-def table(*given, **settings):
-    """The loss and the existence of every pair."""
-    arrays = (jnp.asarray(x) for x in given)
-    return negative_class_contrastive(*arrays, **{"num_classes": K, "num_domains": N, **settings})
-
-
-def gradient(features, *rest, share=1.0, **settings):
-    """Of the summed table, or of its product with ``share``, by the features."""
-
-    def total(features):
-        return (table(features, *rest, **settings)[0] * share).sum()
-
-    return np.asarray(jax.grad(total)(jnp.asarray(features)))
-
-
-attractions = pytest.mark.parametrize("attraction", [0.0, 0.3, 1.0])
 
 
 @attractions
@@ -127,108 +56,6 @@ def test_it_is_the_double_loop_for_any_numbers_of_examples_classes_and_domains(
     np.testing.assert_allclose(loss, expected, rtol=1e-3, atol=1e-5)
     assert (exists == there).all()
     assert loss.shape == (k, n)
-
-
-@attractions
-def test_one_class_alone_has_nothing_to_repel(attraction):
-    features, label, domain, _ = samples()
-    alone = (np.full_like(label, 1), domain, np.ones(len(label), np.float32))
-    loss, exists = table(features, *alone, attraction=attraction)
-    assert not loss.any() and not exists.any()
-    assert not gradient(features, *alone, attraction=attraction).any()
-
-
-@attractions
-def test_without_a_trusted_example_all_is_zero(attraction):
-    features, label, domain, weight = samples()
-    loss, exists = table(features, label, domain, 0 * weight, attraction=attraction)
-    assert not loss.any() and not exists.any()
-    assert not gradient(features, label, domain, 0 * weight, attraction=attraction).any()
-
-
-@attractions
-def test_an_example_without_weight_might_as_well_not_be_there(attraction):
-    given = samples()
-    kept = given[3] > 0
-    assert not kept.all()
-    loss, exists = table(*given, attraction=attraction)
-    fewer, there = table(*(x[kept] for x in given), attraction=attraction)
-    np.testing.assert_allclose(loss, fewer, rtol=1e-5)
-    assert (exists == there).all()
-    assert not gradient(*given, attraction=attraction)[~kept].any()
-
-
-def test_half_an_example_twice_is_one_example():
-    features, label, domain, _ = samples()
-    whole, half = np.ones(len(label), np.float32), np.full(2 * len(label), 0.5, np.float32)
-    loss, _ = table(features, label, domain, whole)
-    twice, _ = table(*(np.concatenate([x, x]) for x in (features, label, domain)), half)
-    np.testing.assert_allclose(twice, loss, rtol=1e-5)
-
-
-def test_trusting_everybody_the_log_counts_pairs_of_orthogonal_classes():
-    # Two examples of each of three classes, one per domain: 2 x 2 repelling pairs at cosine 0.
-    features = np.repeat(np.eye(3, dtype=np.float32), 2, 0)
-    label, domain = np.repeat(np.arange(3), 2), np.tile(np.arange(2), 3)
-    loss, exists = table(features, label, domain, np.ones(6, np.float32), temperature=0.5)
-    np.testing.assert_allclose(loss, np.log(1 + 4 * np.exp(-1 / 0.5)), rtol=1e-6)
-    assert exists.all()
-
-
-def test_a_pair_needs_its_class_anywhere_and_another_class_in_its_domain():
-    label, domain = np.array([0, 1, 1]), np.array([0, 0, 1])
-    _, exists = table(np.eye(3, dtype=np.float32), label, domain, np.ones(3, np.float32))
-    assert exists.tolist() == [[True, True], [True, False], [False, False]]
-
-
-@attractions
-def test_a_zero_row_is_at_cosine_zero_with_a_finite_gradient(attraction):
-    features, label, domain, weight = samples()
-    features[2], weight[2] = 0, 1
-    how = {"temperature": 0.05, "attraction": attraction}
-    loss, _ = table(features, label, domain, weight, **how)
-    expected, _ = reference(features, label, domain, weight, **how)
-    np.testing.assert_allclose(loss, expected, rtol=1e-4, atol=1e-6)
-    assert np.isfinite(gradient(features, label, domain, weight, **how)).all()
-
-
-ROOMS = {
-    "anything": samples()[0],
-    "the same": np.ones((12, 4), np.float32),
-    "opposite": np.outer((-1.0) ** np.arange(12), [1, 2, 2, 4]).astype(np.float32),
-    "orthogonal": np.tile(np.eye(4, dtype=np.float32), (3, 1)),
-    "zero": np.zeros((12, 4), np.float32),
-}
-
-
-@attractions
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
-@pytest.mark.parametrize("room", ROOMS)
-def test_low_temperatures_stay_finite_and_never_negative(room, dtype, attraction):
-    features = jnp.asarray(ROOMS[room], dtype)
-    # Class 0 holds examples of either sign: its real positive is as small as can be.
-    rest = np.array([0, 0, 1, 2] * 3), np.arange(12) % N, np.ones(12, np.float32)
-    for temperature in (0.02, 0.05):
-        how = {"temperature": temperature, "attraction": attraction}
-        loss, exists = table(features, *rest, **how)
-        assert loss.dtype == jnp.float32
-        assert np.isfinite(loss).all() and (loss >= 0).all() and exists.all()
-        assert np.isfinite(gradient(features, *rest, **how).astype(np.float32)).all()
-
-
-@pytest.mark.parametrize("temperature", [0.05, 0.1])
-def test_full_attraction_is_exact_where_the_class_is_far_from_itself(temperature):
-    features = np.array([[1, 0, 0], [0, 1, 0], [0.5, 0, 1], [1, 0, 1]], np.float32)
-    given = features, np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.ones(4, np.float32)
-    how = {"temperature": temperature, "attraction": 1.0}
-    np.testing.assert_allclose(table(*given, **how)[0], reference(*given, **how)[0], rtol=1e-4)
-
-
-def test_attraction_may_be_traced():
-    given = samples()
-    for attraction in (0.0, 0.3):
-        loss, _ = traced(*given, attraction, K, N)
-        np.testing.assert_allclose(loss, table(*given, attraction=attraction)[0], rtol=1e-5)
 
 
 @attractions
@@ -300,17 +127,3 @@ def test_many_batches_at_once_are_as_many_by_themselves():
         alone, there = table(*batch, attraction=0.5)
         np.testing.assert_allclose(loss[i], alone, rtol=1e-4, atol=1e-6)
         assert (exists[i] == there).all()
-
-
-def test_an_example_alone_in_its_class_keeps_the_fixed_positive_whatever_its_weight():
-    # Optimised, a * a - b is fused and not rounded between: alike squares need not cancel.
-    optimised = jax.jit(
-        functools.partial(negative_class_contrastive, num_classes=2, num_domains=1, attraction=1.0),
-        compiler_options={"xla_backend_optimization_level": 3},
-    )
-    features, label, domain = np.eye(4, dtype=np.float32)[:2], np.array([0, 1]), np.zeros(2, int)
-    for weight in np.random.default_rng(6).uniform(size=(30, 2)).astype(np.float32):
-        loss, _ = optimised(features, label, domain, weight)
-        np.testing.assert_allclose(
-            loss, np.log1p(weight.prod() * np.exp(-10)), rtol=1e-4, atol=1e-8
-        )
