@@ -140,8 +140,8 @@ def guesses(outputs: Outputs, batch: Batch) -> Metrics:
 
 
 def join(
-    labeled: Shaped[Tensor, "l *s"], unlabeled: Shaped[Tensor, "u *s"], num_domains: int
-) -> Shaped[Array, "b *s"]:
+    labeled: Shaped[Tensor, "l ..."], unlabeled: Shaped[Tensor, "u ..."], num_domains: int
+) -> Shaped[Array, "b ..."]:
     """Joins labeled and unlabeled examples row by row, so that each stays on its device.
 
     Concatenating end to end instead would move most of them to other devices.

@@ -1,5 +1,7 @@
 """FixCLR's loss as a double loop, and samples to try it on."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -75,6 +77,14 @@ def gradient(features, *rest, share=1.0, **settings):
         return (table(features, *rest, **settings)[0] * share).sum()
 
     return np.asarray(jax.grad(total)(jnp.asarray(features)))
+
+
+@functools.partial(jax.jit, static_argnums=(5, 6))
+def traced(features, label, domain, weight, attraction, num_classes, num_domains):
+    return negative_class_contrastive(
+        features, label, domain, weight,
+        num_classes=num_classes, num_domains=num_domains, attraction=attraction,
+    )  # fmt: skip
 
 
 attractions = pytest.mark.parametrize("attraction", [0.0, 0.3, 1.0])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pairs import K, N, attractions, directions, gradient, reference, samples, table
+from pairs import K, N, attractions, directions, gradient, reference, samples, table, traced
 
 from jaxclr.losses import negative_class_contrastive
 
@@ -35,14 +35,6 @@ def test_its_gradient_is_the_slope_of_the_double_loop(attraction):
     found = gradient(features, *rest, share=share, **how)
     np.testing.assert_allclose(found, slopes, rtol=1e-3, atol=1e-5)
     assert np.abs(slopes).max() > 0.01
-
-
-@functools.partial(jax.jit, static_argnums=(5, 6))
-def traced(features, label, domain, weight, attraction, num_classes, num_domains):
-    return negative_class_contrastive(
-        features, label, domain, weight,
-        num_classes=num_classes, num_domains=num_domains, attraction=attraction,
-    )  # fmt: skip
 
 
 @settings(deadline=None, max_examples=10, derandomize=True, database=None)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from pairs import K, N, attractions, gradient, reference, samples, table
+from pairs import K, N, attractions, gradient, reference, samples, table, traced
 
 from jaxclr.losses import negative_class_contrastive
 
