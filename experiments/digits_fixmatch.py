@@ -18,5 +18,6 @@ def experiment() -> Experiment:
         optimizer=Sgd(learning_rate=0.01, head_learning_rate=0.01),
         augment=digits(),
         seeds=(1,),
-        steps=250,
+        steps=200,
+        eval_every=50,
     )

@@ -35,8 +35,8 @@ class BatchNorm(nnx.Module):
         """
         grouped = x.reshape(-1, groups, *x.shape[1:]).astype(jnp.float32)
         if train:
-            mean = grouped.mean((0, 2, 3), keepdims=True)
-            var = jnp.square(grouped - mean).mean((0, 2, 3), keepdims=True)
+            mean = _mean_of_groups(grouped)
+            var = _mean_of_groups(jnp.square(grouped - mean))
             self._record(mean.reshape(groups, -1), var.reshape(groups, -1), x.size // x.shape[-1])
         else:
             mean, var = self.mean[...], self.var[...]
@@ -53,3 +53,12 @@ class BatchNorm(nnx.Module):
         unbiased = var * (count / max(count - 1, 1))
         self.mean[...] = keep * self.mean[...] + (share * mean).sum(0)
         self.var[...] = keep * self.var[...] + (share * unbiased).sum(0)
+
+
+def _mean_of_groups(x: Float[Array, "r n h w c"]) -> Float[Array, "1 n 1 1 c"]:
+    """The mean over rows and positions.
+
+    In two stages, since the compiler shares a sum out over as many threads as its result has
+    leading entries: here images, not domains.
+    """
+    return x.mean((2, 3), keepdims=True).mean(0, keepdims=True)
