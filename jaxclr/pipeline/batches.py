@@ -7,6 +7,7 @@ at any step, and the number of threads or processes changes nothing.
 
 import dataclasses
 import operator
+import pickle
 from collections.abc import Iterator, Sequence
 from typing import SupportsIndex
 
@@ -133,23 +134,33 @@ def read_ahead(
     Raises:
         JaxclrError: An image cannot be read.
     """
-    dataset = grain.MapDataset.source(_Telling(batches))[start:]
-    ahead = grain.ReadOptions(
-        num_threads=0 if workers else threads, prefetch_buffer_size=0 if workers else 2 * threads
-    )
-    stream = dataset.to_iter_dataset(ahead)
     if workers:
-        _tell_absl()
-        options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
-        stream = stream.mp_prefetch(options)
-    for made in stream:
+        yield from _read_by_processes(batches, start, workers)
+    else:
+        ahead = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)
+        yield from grain.MapDataset.source(batches)[start:].to_iter_dataset(ahead)
+
+
+def _read_by_processes(batches: Batches, start: int, workers: int) -> Iterator[Batch]:
+    if not flags.FLAGS.is_parsed():
+        # Grain's processes insist upon this outside an absl program.
+        flags.FLAGS.mark_as_parsed()
+    in_turn = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
+    stream = grain.MapDataset.source(_Packed(batches))[start:].to_iter_dataset(in_turn)
+    options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
+    for packed in stream.mp_prefetch(options):
+        made = pickle.loads(packed)
         if isinstance(made, str):
             raise JaxclrError(made)
         yield made
 
 
-class _Telling:
-    """Batches, or the message of what went wrong: other processes cannot raise into this one."""
+class _Packed:
+    """Batches as bytes, or the message of what went wrong.
+
+    Grain would pass arrays through shared memory, which containers have little of and which it
+    does not wholly give back. And one process cannot raise into another.
+    """
 
     def __init__(self, batches: Batches):
         self._batches = batches
@@ -157,14 +168,9 @@ class _Telling:
     def __len__(self) -> int:
         return len(self._batches)
 
-    def __getitem__(self, index: SupportsIndex) -> Batch | str:
+    def __getitem__(self, index: SupportsIndex) -> bytes:
         try:
-            return self._batches[index]
+            made = self._batches[index]
         except JaxclrError as error:
-            return str(error)
-
-
-def _tell_absl() -> None:
-    """Marks absl's flags as read, which Grain's processes insist upon outside an absl program."""
-    if not flags.FLAGS.is_parsed():
-        flags.FLAGS.mark_as_parsed()
+            made = str(error)
+        return pickle.dumps(made, protocol=5)
