@@ -168,14 +168,47 @@ def test_a_workdir_that_cannot_be_written_is_named(tmp_path, capsys):
     assert str(tmp_path / "file") in told(capsys)
 
 
-def test_a_loss_that_is_not_finite_stops_names_the_term_and_keeps_the_last_checkpoint(
+BOMB = """
+import dataclasses
+import sys
+
+import jax.numpy as jnp
+
+sys.path.insert(0, {tests!r})
+from toy import toy_experiment
+from jaxclr.methods.method import Term
+
+
+@dataclasses.dataclass(frozen=True)
+class Bomb(Term):
+    \"\"\"Zero for most of the run.\"\"\"
+
+    def __call__(self, outputs):
+        return jnp.where(outputs.progress > 0.6, jnp.nan, 0.0)
+
+
+def experiment():
+    toy = toy_experiment()
+    return dataclasses.replace(toy, method=toy.method.plus(bomb=Bomb()))
+"""
+
+
+def test_a_loss_that_is_not_finite_stops_names_term_and_step_and_keeps_the_last_checkpoint(
     tmp_path, capsys
 ):
-    assert run(tmp_path, "--targets", "day", "--optimizer.learning-rate", "1e12") == 1
-    text = told(capsys)
-    assert "not finite: " in text
-    assert "at step" in text
-    assert not (tmp_path / "toy/day/seed1/results.json").exists()
+    """The term is NaN from 4/6 of the run on: in the fifth step."""
+    file = tmp_path / "bomb.py"
+    file.write_text(BOMB.format(tests=str(Path(TOY).parent)))
+    assert run(tmp_path, "--targets", "day", experiment=str(file)) == 1
+    assert "at step 5; not finite: bomb." in told(capsys)
+    folder = tmp_path / "toy/day/seed1"
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["3"]
+    assert not (folder / "results.json").exists()
+
+
+def test_averaged_weights_bfloat16_and_pooled_norm_run_to_the_end(tmp_path):
+    settings = "--ema-decay .9 --dtype bfloat16 --model.norm pooled --targets day --steps 2"
+    assert run(tmp_path, *settings.split()) == 0
 
 
 def make_folder(root: Path, domains: int = 2) -> None:
