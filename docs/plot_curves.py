@@ -28,11 +28,12 @@ def draw(out: Path, folders: list[Path]) -> None:
     for folder, (colour, style) in zip(folders, STYLES, strict=False):
         text = (folder / "metrics.jsonl").read_text()
         lines = [json.loads(line) for line in text.splitlines()]
-        for axis, (key, label) in zip(axes, PANELS, strict=True):
+        for axis, (key, _) in zip(axes, PANELS, strict=True):
             points = [(line["step"], line[key]) for line in lines if line.get(key) is not None]
             axis.plot(*zip(*points, strict=True), style, color=colour, label=folder.parts[-3])
-            axis.set(xlabel="step", ylabel=label, ylim=(0, None))
-            axis.spines[["top", "right"]].set_visible(False)
+    for axis, (_, label) in zip(axes, PANELS, strict=True):
+        axis.set(xlabel="step", ylabel=label, ylim=(0, None))
+        axis.spines[["top", "right"]].set_visible(False)
     axes[0].legend(frameon=False)
     figure.savefig(out, dpi=110)
 
