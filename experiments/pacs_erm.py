@@ -1,4 +1,9 @@
-"""ERM on labeled images alone on PACS, ResNet-18, 10 labels per class and domain."""
+"""ERM on the labeled images of PACS, 10 per class and domain; ResNet-18 from scratch.
+
+Command: ``python -m jaxclr.main --experiment=pacs_erm``
+Cost: not measured.
+Accuracy on held-out domains, %: not measured yet.
+"""
 
 from jaxclr.data.pacs import Pacs
 from jaxclr.experiment import Experiment

@@ -1,4 +1,9 @@
-"""FixMatch + FixCLR on PACS, ResNet-18, 10 labels per class and domain."""
+"""FixMatch + FixCLR on PACS, ResNet-18 from scratch, 10 labels per class and domain.
+
+Command: ``python -m jaxclr.main --experiment=pacs_fixclr``
+Cost: not measured at 224 px; at 96 px about 10 s a step on one core.
+Accuracy on held-out domains, %: not measured yet at full length.
+"""
 
 from jaxclr.data.pacs import Pacs
 from jaxclr.experiment import Experiment
