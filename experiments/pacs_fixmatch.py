@@ -1,7 +1,7 @@
 """FixMatch on PACS, ResNet-18 from scratch, 10 labels per class and domain.
 
 Command: ``python -m jaxclr.main --experiment=pacs_fixmatch``
-Cost: not measured at 224 px; at 96 px about 10 s a step on one core.
+Cost: not measured at 224 px; at 96 px 5 to 10 s a step on one shared core.
 Accuracy on held-out domains, %: not measured yet at full length.
 """
 
