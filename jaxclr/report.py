@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from jaxclr.pipeline.atomic import replacing
@@ -56,12 +57,19 @@ def markdown(summary: Mapping[str, Any]) -> str:
 
 
 def screen(summary: Mapping[str, Any]) -> Table:
-    """The table for a terminal."""
-    header, cells = _cells(summary)
-    table = Table(title="Accuracy on the held-out domain, % (mean ± std over seeds)")
-    for i, name in enumerate(header):
-        table.add_column(name, justify="right" if i else "left", no_wrap=not i)
-    table.add_row(*cells)
+    """The table for a terminal: a line per target, so that it fits however many there are."""
+    table = Table(
+        title=summary["experiment"],
+        caption="top-1 accuracy on the whole held-out domain, %",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("target")
+    table.add_column("mean ± std over seeds", justify="right")
+    table.add_column("seeds", justify="right")
+    for target, row in summary["targets"].items():
+        table.add_row(target, f"{row['mean']:.1f} ± {row['std']:.1f}", str(len(row["seeds"])))
+    table.add_section()
+    table.add_row("mean", f"{summary['mean']:.1f}" + " " * 6, style="bold")
     return table
 
 

@@ -1,9 +1,11 @@
+import io
 import json
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from jaxclr.report import markdown, summarise, write_table
+from jaxclr.report import markdown, screen, summarise, write_table
 
 RESULTS = [
     {"experiment": "toy", "target": target, "seed": seed, "accuracy": accuracy}
@@ -32,3 +34,11 @@ def test_the_table_is_written_as_json_and_as_markdown(tmp_path):
 
 def test_one_seed_has_no_spread():
     assert "60.0 ± 0.0" in markdown(summarise(RESULTS[:1]))
+
+
+def test_a_narrow_terminal_shows_every_figure_on_one_line():
+    console = Console(width=60, record=True, file=io.StringIO())
+    console.print(screen(summarise(RESULTS)))
+    lines = console.export_text().splitlines()
+    for name, figures in (("day", "65.0 ± 5.0"), ("night", "35.0 ± 15.0"), ("mean", "50.0")):
+        assert any(name in line and figures in line for line in lines)
