@@ -22,16 +22,25 @@ class Repulsion(Term):
     """Over the (class, domain) pairs that exist: their mean, or the paper's literal sum."""
     attraction: float = 0.0
     """In [0, 1]: how far the fixed positive gives way to the real one (the paper's ablation)."""
+    views: Literal["strong", "both"] = "strong"
+    """Strong views alone, or the weak ones too, which repel but, predicted without gradient, stay."""
 
     def __call__(self, outputs: Outputs) -> Float[Array, ""]:
         """The term's value in nats; 0 where no two classes are trusted."""
         strong, pseudo = guessed(outputs)
         is_given = outputs.given >= 0
+        features = strong.features
+        label = jnp.where(is_given, outputs.given, pseudo.label)
+        domain = outputs.domain
+        weight = jnp.where(is_given, 1.0, pseudo.weight)
+        if self.views == "both" and outputs.weak is not None:
+            features = jnp.concatenate([features, outputs.weak.features])
+            label, domain, weight = (jnp.tile(x, 2) for x in (label, domain, weight))
         loss, exists = negative_class_contrastive(
-            strong.features,
-            jnp.where(is_given, outputs.given, pseudo.label),
-            outputs.domain,
-            jnp.where(is_given, 1.0, pseudo.weight),
+            features,
+            label,
+            domain,
+            weight,
             num_classes=strong.logits.shape[-1],
             num_domains=outputs.num_domains,
             temperature=self.temperature,

@@ -10,13 +10,14 @@ from jaxclr.methods.fixclr import Repulsion, fixclr
 from jaxclr.methods.fixmatch import FixedThreshold, fixmatch
 
 
-def by_hand(outputs, temperature=0.1):
+def by_hand(outputs, temperature=0.1, views=("strong",)):
     """The repulsion of every pair that exists, one class and one domain after another."""
-    z = np.asarray(outputs.strong.features, np.float64)
+    z = np.concatenate([np.asarray(getattr(outputs, v).features, np.float64) for v in views])
     z /= np.linalg.norm(z, axis=1, keepdims=True)
     label = [*map(int, outputs.label), *map(int, outputs.pseudo.label[LABELED:])]
     weight = [1.0] * LABELED + [float(w) for w in outputs.pseudo.weight[LABELED:]]
-    trusted = [e for e in range(B) if weight[e] > 0]
+    label, weight = label * len(views), weight * len(views)
+    trusted = [e for e in range(len(z)) if weight[e] > 0]
     losses = []
     for j in range(K):
         for i in range(N):
@@ -41,6 +42,14 @@ def test_it_is_the_mean_over_pairs_that_exist_labeled_by_what_is_given_or_truste
     losses = by_hand(outputs, temperature)
     value = Repulsion(temperature=temperature)(outputs)
     np.testing.assert_allclose(value, np.mean(losses), rtol=1e-4)
+
+
+def test_weak_views_join_in_when_asked():
+    outputs = outcome()
+    both = Repulsion(views="both")
+    losses = by_hand(outputs, views=("strong", "weak"))
+    np.testing.assert_allclose(both(outputs), np.mean(losses), rtol=1e-4)
+    assert both(outputs) != Repulsion()(outputs)
 
 
 def test_the_sum_is_the_mean_times_the_number_of_pairs_that_exist():
