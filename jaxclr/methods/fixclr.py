@@ -23,7 +23,7 @@ class Repulsion(Term):
     attraction: float = 0.0
     """In [0, 1]: how far the fixed positive gives way to the real one (the paper's ablation)."""
     views: Literal["strong", "both"] = "strong"
-    """Strong views alone, or the weak ones too, which repel but, predicted without gradient, stay."""
+    """Strong views alone, or weak ones too, which repel but, without gradient, are not moved."""
 
     def __call__(self, outputs: Outputs) -> Float[Array, ""]:
         """The term's value in nats; 0 where no two classes are trusted."""
