@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from jaxclr.errors import InputError, JaxclrError, nearest
@@ -25,7 +25,6 @@ Every field of the experiment can be given by its path, as listed below."""
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code: 0, 1 for a failure, 2 for bad input."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
-    sys.excepthook = _told
     try:
         return _main(sys.argv[1:] if argv is None else list(argv))
     except JaxclrError as error:
@@ -39,14 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Reports an uncaught error, but for the echoes of a failed save.
+def _told(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Reports an error that could not be raised, but for the echoes of a failed save.
 
     Threads of Orbax's storage engine report into an event loop that the failure has closed. The
     failure itself is raised, and told by :func:`main`.
     """
-    if str(error) != "Event loop is closed":
-        sys.__excepthook__(kind, error, trace)
+    if str(unraisable.exc_value) != "Event loop is closed":
+        sys.__unraisablehook__(unraisable)
 
 
 def _main(argv: list[str]) -> int:
@@ -126,4 +125,5 @@ def _module_at(path: Path) -> ModuleType:
 
 
 if __name__ == "__main__":
+    sys.unraisablehook = _told
     sys.exit(main())

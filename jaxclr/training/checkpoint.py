@@ -34,8 +34,9 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path):
-        # Orbax logs its housekeeping as warnings, and prints the traceback of what it then raises.
-        logging.getLogger("absl").setLevel(logging.CRITICAL)
+        # Orbax logs its housekeeping as warnings, and of what it raises it logs the traceback, too.
+        for name in ("absl", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         best = keep.BestN(get_metric_fn=_source_accuracy, n=1)
         options = ocp.CheckpointManagerOptions(
             preservation_policy=keep.AnyPreservationPolicy([keep.LatestN(2), best]),
