@@ -61,8 +61,8 @@ def fixclr(
 
     Args:
         base: Any method; its labeler says which guesses are trusted.
-        weight: Factor of the repulsion. The paper's is not known to us: ours was measured.
-        temperature: T > 0. The paper's is not known to us: ours was measured.
+        weight: Factor of the repulsion. The paper's is not known to us; ours is a starting value.
+        temperature: T > 0. The paper's is not known to us; ours is a starting value.
         reduction: Over (class, domain) pairs.
         attraction: 0 for repulsion alone, 1 for the ablation with real positives.
 
