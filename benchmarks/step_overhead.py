@@ -18,7 +18,8 @@ from jaxclr.methods.method import Method
 from jaxclr.models.convnet import ConvNet
 from jaxclr.models.resnet import ResNet
 from jaxclr.optim import Sgd
-from jaxclr.training.step import Setting, initial_state, make_train_step
+from jaxclr.training.state import Setting, initial_state
+from jaxclr.training.step import make_train_step
 from jaxclr.types import Batch, Views
 
 DOMAINS, PER_DOMAIN, CLASSES = 3, 16, 10
@@ -32,7 +33,8 @@ def random_batch(size: int) -> Batch:
         count = DOMAINS * PER_DOMAIN
         weak, strong = rng.integers(0, 256, (2, count, size, size, 3), dtype=np.uint8)
         label = rng.integers(0, CLASSES, count).astype(np.int32)
-        return Views(weak, strong, label, np.tile(np.arange(DOMAINS, dtype=np.int32), PER_DOMAIN))
+        domain = np.tile(np.arange(DOMAINS, dtype=np.int32), PER_DOMAIN)
+        return Views(weak, strong, label, domain, np.arange(count, dtype=np.int32))
 
     return Batch(views(), views())
 

@@ -1,23 +1,30 @@
-"""Accuracy on whole sets of images, exact whatever the batch size."""
+"""What a network says of whole sets of plain images, exact whatever the batch size."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int, PyTree, UInt8
+from jaxtyping import Array, Bool, Float, Int, PyTree, UInt8
 
+from jaxclr.models.network import PureNetwork
 from jaxclr.pipeline.augment import Augment
 from jaxclr.pipeline.source import Domain
 from jaxclr.training.layout import Layout
-from jaxclr.training.step import Setting, normalise
+from jaxclr.training.passes import normalise
+from jaxclr.training.state import Setting
 
 CountHits = Callable[
     [PyTree, PyTree, UInt8[Array, "b h w 3"], Int[Array, " b"], Bool[Array, " b"]],
     Int[Array, " k"],
 ]
+Embed = Callable[[PyTree, PyTree, UInt8[Array, "b h w 3"]], Float[Array, "b d"]]
+Indices = Sequence[int] | np.ndarray
+
+BATCH = 128
+"""Images predicted at once, or somewhat more where devices could not share them."""
 
 
 class Accuracy(NamedTuple):
@@ -44,6 +51,14 @@ class Accuracy(NamedTuple):
         return Accuracy(self.hits + other.hits, self.counts + other.counts)
 
 
+class Padded(NamedTuple):
+    """A batch of one size always; what fills it up counts nowhere."""
+
+    images: UInt8[np.ndarray, "b h w 3"]
+    label: Int[np.ndarray, " b"]
+    real: Bool[np.ndarray, " b"]
+
+
 def make_count_hits(setting: Setting, layout: Layout) -> CountHits:
     """A jitted function that counts the right predictions of each class, by running statistics."""
 
@@ -59,30 +74,67 @@ def make_count_hits(setting: Setting, layout: Layout) -> CountHits:
     return jax.jit(count_hits, out_shardings=layout.replicated)
 
 
+def make_embed(
+    network: PureNetwork, augment: Augment, dtype: Any, layout: Layout, *, embedding: bool = False
+) -> Embed:
+    """A jitted function that gives features, or embeddings, by running statistics, in float32."""
+
+    def embed(
+        params: PyTree, stats: PyTree, images: UInt8[Array, "b h w 3"]
+    ) -> Float[Array, "b d"]:
+        pixels = normalise(images, augment.mean, augment.std).astype(dtype)
+        prediction, _ = network(params, stats, pixels, groups=1, train=False)
+        found = prediction.embedding if embedding else prediction.features
+        return found.astype(jnp.float32)
+
+    return jax.jit(embed, out_shardings=layout.replicated)
+
+
 def evaluate(
     count_hits: CountHits, params: PyTree, stats: PyTree, layout: Layout, domain: Domain,
-    indices: Sequence[int] | np.ndarray, augment: Augment, *,
-    num_classes: int, batch_size: int = 128, threads: int = 2,
+    indices: Indices, augment: Augment, *,
+    num_classes: int, batch_size: int = BATCH, threads: int = 2,
 ) -> Accuracy:  # fmt: skip
     """The accuracy on some images of a domain, each seen once as it is tested.
 
     The last batch is filled up with blank images, which count nowhere: every call is of one
     shape and compiles once.
     """
-    batch_size = -(-batch_size // layout.num_devices) * layout.num_devices
     hits = np.zeros(num_classes, np.int64)
+    batches = plain_batches(layout, domain, indices, augment, batch_size, threads)
+    for batch in batches:
+        hits += np.asarray(count_hits(params, stats, *layout.put_batch(batch)))
+    return Accuracy(hits, np.bincount(domain.label[indices], minlength=num_classes))
+
+
+def features_of(
+    embed: Embed, params: PyTree, stats: PyTree, layout: Layout, domain: Domain,
+    indices: Indices, augment: Augment, *, batch_size: int = BATCH, threads: int = 2,
+) -> Float[np.ndarray, "m d"]:  # fmt: skip
+    """Features of some images of a domain, in the order asked for."""
+    found = [
+        np.asarray(embed(params, stats, layout.put_batch(batch.images)))[batch.real]
+        for batch in plain_batches(layout, domain, indices, augment, batch_size, threads)
+    ]
+    return np.concatenate(found)
+
+
+def plain_batches(
+    layout: Layout, domain: Domain, indices: Indices, augment: Augment, batch_size: int,
+    threads: int,
+) -> Iterator[Padded]:  # fmt: skip
+    """Images as they are tested, in batches of one size that the devices can share."""
+    size = -(-batch_size // layout.num_devices) * layout.num_devices
     label = domain.label[indices]
 
     def view(index: int) -> np.ndarray:
         return augment.evaluation(domain.images[index])
 
     with ThreadPoolExecutor(max(threads, 1)) as pool:
-        for start in range(0, len(indices), batch_size):
-            chosen = indices[start : start + batch_size]
-            images = np.zeros((batch_size, augment.size, augment.size, 3), np.uint8)
+        for start in range(0, len(indices), size):
+            chosen = indices[start : start + size]
+            images = np.zeros((size, augment.size, augment.size, 3), np.uint8)
             images[: len(chosen)] = list(pool.map(view, map(int, chosen)))
-            padded = np.zeros(batch_size, np.int32)
-            padded[: len(chosen)] = label[start : start + batch_size]
-            real = np.arange(batch_size) < len(chosen)
-            hits += np.asarray(count_hits(params, stats, *layout.put_batch((images, padded, real))))
-    return Accuracy(hits, np.bincount(label, minlength=num_classes))
+            padded = np.zeros(size, np.int32)
+            padded[: len(chosen)] = label[start : start + size]
+            yield Padded(images, padded, np.arange(size) < len(chosen))

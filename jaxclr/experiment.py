@@ -7,9 +7,12 @@ from typing import Literal
 from jaxclr.errors import InputError
 from jaxclr.methods.method import Method
 from jaxclr.models.network import Model
-from jaxclr.optim import Sgd
+from jaxclr.models.prior import NoPrior, Prior
+from jaxclr.models.style import NoStyle
+from jaxclr.optim import Optimizer, Sgd
 from jaxclr.pipeline.augment import Augment
 from jaxclr.pipeline.source import Dataset
+from jaxclr.probe import Classify, Test
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,10 +27,14 @@ class Experiment:
     """The network."""
     method: Method
     """What is minimized, and on whose word."""
-    optimizer: Sgd = dataclasses.field(default_factory=Sgd)
+    optimizer: Optimizer = dataclasses.field(default_factory=Sgd)
     """How parameters move."""
     augment: Augment = dataclasses.field(default_factory=Augment)
     """How views of images are made."""
+    prior: Prior = dataclasses.field(default_factory=NoPrior)
+    """A frozen encoder whose neighbourhoods terms may preserve."""
+    test: Test = dataclasses.field(default_factory=Classify)
+    """How what was learned is tested."""
     targets: tuple[str, ...] = ()
     """Domains to hold out, one run each; none given: every domain in turn."""
     seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
@@ -36,6 +43,8 @@ class Experiment:
     """Labeled images per class and source domain."""
     splits: str | None = None
     """Folder of split files to read, named <target>_nlab<N>_seed<S>.json; none: drawn by seed."""
+    labeled_in_pool: bool = False
+    """Whether labeled images are among the unlabeled ones, too."""
     batch_per_domain: int = 16
     """Labeled images of each source domain in a batch."""
     unlabeled_ratio: int = 1
@@ -44,12 +53,16 @@ class Experiment:
     """Length of a run; none: as many as the epochs make."""
     epochs: int = 40
     """Length of a run in passes over the smallest domain's unlabeled images."""
+    domain_probe: int = 400
+    """At the end, images of each domain off whose features the domain is read; 0 for none."""
     eval_every: int | None = None
     """Steps from one evaluation and checkpoint to the next; none: ten to a run."""
     log_every: int = 10
     """Steps in one line of metrics.jsonl."""
     ema_decay: float | None = None
-    """Decay of the averaged weights that are tested, in [0, 1); none: the last weights are."""
+    """Decay of the averaged weights, in [0, 1); none: no average is kept."""
+    tested: Literal["average", "last", "both"] = "average"
+    """What is tested where an average is kept: it, the last weights, or the mean of the two."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """What the network computes in; parameters stay float32."""
     threads: int = 2
@@ -60,7 +73,8 @@ class Experiment:
     def __post_init__(self) -> None:
         least = {
             "labels_per_class": 1, "batch_per_domain": 1, "unlabeled_ratio": 1, "epochs": 1,
-            "steps": 1, "eval_every": 1, "log_every": 1, "threads": 0, "workers": 0,
+            "steps": 1, "domain_probe": 0, "eval_every": 1, "log_every": 1,
+            "threads": 0, "workers": 0,
         }  # fmt: skip
         for field, allowed in least.items():
             value = getattr(self, field)
@@ -70,6 +84,13 @@ class Experiment:
             raise InputError(f"--seeds is {self.seeds}; give one or more, none below 0.")
         if self.ema_decay is not None and not 0 <= self.ema_decay < 1:
             raise InputError(f"--ema-decay is {self.ema_decay}; it must be in [0, 1).")
+        if "average" in self.method.reads and self.ema_decay is None:
+            raise InputError("The method compares with averaged weights; give --ema-decay .99.")
+        if "style" in self.method.reads and isinstance(self.method.style, NoStyle):
+            raise InputError(
+                "The method has a term on restyled views, but no style. Give Method(style=...), "
+                "such as FourierStyle()."
+            )
 
 
 ELSEWHERE = ("targets", "seeds", "threads", "workers", "root", "cache")

@@ -1,51 +1,51 @@
 """One run: an experiment on one target with one seed, from its folder to its results."""
 
-import json
-import logging
-import subprocess
 from collections.abc import Callable
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
 from rich.console import Console
 
 from jaxclr.errors import InputError
-from jaxclr.evaluation import Accuracy, CountHits, evaluate, make_count_hits
+from jaxclr.evaluation import CountHits, Embed, features_of, make_count_hits, make_embed
 from jaxclr.experiment import Experiment, as_code, differences, imports
-from jaxclr.metrics import Journal, late_pseudo_labels
+from jaxclr.metrics import Journal
+from jaxclr.models.network import PureNetwork
+from jaxclr.models.store import write_own
 from jaxclr.pipeline.atomic import replacing
 from jaxclr.pipeline.batches import Batches, read_ahead
 from jaxclr.pipeline.source import Collection, Domain
-from jaxclr.pipeline.split import Split, draw_split, read_split, split_name, write_split
+from jaxclr.pipeline.split import (
+    Split,
+    draw_split,
+    pooled,
+    read_split,
+    split_name,
+    write_split,
+)
 from jaxclr.progress import RunView
+from jaxclr.results import write_results
+from jaxclr.survey import Renewal, needs_start, prototypes_at
+from jaxclr.tester import Tester
 from jaxclr.training.checkpoint import Checkpoints
 from jaxclr.training.layout import Layout, make_layout
-from jaxclr.training.loop import Clock, Plan, Test, train
-from jaxclr.training.step import Setting, TrainState, TrainStep, initial_state, make_train_step
-
-logger = logging.getLogger(__name__)
-VERSIONED = (
-    "jaxclr",
-    "jax",
-    "jaxlib",
-    "flax",
-    "optax",
-    "orbax-checkpoint",
-    "grain",
-    "numpy",
-    "pillow",
-)
+from jaxclr.training.loop import Clock, Plan, train
+from jaxclr.training.state import Frozen, Setting, TrainState, initial_state
+from jaxclr.training.step import Metrics, TrainStep, make_train_step
+from jaxclr.types import Batch
 
 
 class Program(NamedTuple):
-    """The two functions of a run, jitted."""
+    """The functions of a run, jitted."""
 
     train_step: TrainStep
     count_hits: CountHits
+    embed: Embed
 
 
 class Run:
@@ -104,10 +104,13 @@ class Run:
         """The batches of every step."""
         e = self.experiment
 
+        split = pooled(self.split) if e.labeled_in_pool else self.split
+
         def of_length(steps: int) -> Batches:
             return Batches(
-                self.sources, self.split, e.augment, seed=self.seed, steps=steps,
+                self.sources, split, e.augment, seed=self.seed, steps=steps,
                 batch_per_domain=e.batch_per_domain, unlabeled_ratio=e.unlabeled_ratio,
+                second="second" in e.method.reads,
             )  # fmt: skip
 
         return of_length(e.steps or e.epochs * of_length(1).unlabeled.epoch_steps)
@@ -117,7 +120,8 @@ class Run:
         """When to log, test and stop."""
         e, steps = self.experiment, len(self.batches)
         images = len(self.sources) * e.batch_per_domain * (1 + e.unlabeled_ratio)
-        return Plan(steps, e.log_every, e.eval_every or max(steps // 10, 1), images)
+        often = e.eval_every or max(steps // 10, 1)
+        return Plan(steps, e.log_every, often, images, self.batches.unlabeled.epoch_steps)
 
     @cached_property
     def layout(self) -> Layout:
@@ -132,7 +136,7 @@ class Run:
         # The protocol's rate moves once an epoch; a run of a given length has none.
         every = 1 if e.steps else self.batches.unlabeled.epoch_steps
         return Setting(
-            network=e.model.build(num_classes, seed=self.seed, dtype=dtype),
+            network=self._network(num_classes, dtype),
             method=e.method,
             optimizer=e.optimizer.build(steps=self.plan.steps, steps_per_update=every),
             num_classes=num_classes,
@@ -140,9 +144,41 @@ class Run:
             steps=self.plan.steps,
             mean=e.augment.mean,
             std=e.augment.std,
+            num_unlabeled=self.batches.unlabeled.size,
             ema_decay=e.ema_decay,
             dtype=dtype,
+            prior=self._prior and self._prior[0],
         )
+
+    @cached_property
+    def _prior(self) -> tuple[PureNetwork, tuple[PyTree, PyTree]] | None:
+        return self.experiment.prior.load()
+
+    @cached_property
+    def _frozen(self) -> Frozen:
+        prior = () if self._prior is None else self._prior[1]
+        frozen = Frozen(prior, self.experiment.method.style.load())
+        return self.layout.put_state(frozen)
+
+    def _network(self, num_classes: int, dtype: Any) -> PureNetwork:
+        """The network with initial weights; prototypes start where the model has them start."""
+        e = self.experiment
+        network = e.model.build(num_classes, seed=self.seed, dtype=dtype)
+        if not needs_start(e.model):
+            return network
+        embed = make_embed(network, e.augment, dtype, self.layout, embedding=True)
+        found, label = [], []
+        for domain, labeled in zip(self.sources, self.split.labeled, strict=True):
+            indices = np.flatnonzero(domain.train)
+            found.append(
+                features_of(
+                    embed, network.params, network.stats, self.layout, domain, indices, e.augment
+                )
+            )
+            label.append(np.where(np.isin(indices, labeled), domain.label[indices], -1))
+        start = prototypes_at(e.model, np.concatenate(found), np.concatenate(label), num_classes)
+        head = {**network.params["head"], "prototypes": start}
+        return network._replace(params={**network.params, "head": head})
 
     @cached_property
     def program(self) -> Program:
@@ -154,7 +190,10 @@ class Run:
                 make_train_step(self.setting),
                 donate_argnums=0, out_shardings=self.layout.replicated,
             )  # fmt: skip
-            self._programs[key] = Program(step, make_count_hits(self.setting, self.layout))
+            embed = make_embed(
+                self.setting.network, self.experiment.augment, self.setting.dtype, self.layout
+            )
+            self._programs[key] = Program(step, make_count_hits(self.setting, self.layout), embed)
         return self._programs[key]
 
     def execute(self, console: Console, on_pace: Callable[[float], None]) -> None:
@@ -165,49 +204,52 @@ class Run:
             Checkpoints(self.folder / "checkpoints"),
         )
         try:
-            state = initial_state(self.setting)
+            state = initial_state(self.setting, self.seed)
             found = checkpoints.restore(state)
             state, start, seconds = found or (state, 0, 0.0)
             state = self.layout.put_state(state)
             journal.rewind(start)
-            clock = Clock(seconds)
+            clock, tester = Clock(seconds), self._tester()
             with RunView(console, self.title, steps=self.plan.steps, start=start) as view:
-                train(
-                    state, self._batches_from(start),
-                    self.program.train_step, self._test(),
-                    start=start, plan=self.plan, layout=self.layout, clock=clock,
-                    journal=journal, checkpoints=checkpoints, view=view, on_pace=on_pace,
+                state = train(
+                    state, self._batches_from(start), self._step, tester,
+                    renew=self._renewal(), start=start, plan=self.plan, layout=self.layout,
+                    clock=clock, journal=journal, checkpoints=checkpoints, view=view,
+                    on_pace=on_pace,
                 )  # fmt: skip
         finally:
             checkpoints.close()
-        self._write_results(journal, clock)
+        write_own(self.folder / "weights.npz", tester.tested_params(state), state.stats)
+        write_results(
+            self.folder / "results.json", journal.lines(),
+            experiment=self.experiment.name, target=self.target, seed=self.seed,
+            classes=self.collection.classes, plan=self.plan, clock=clock, layout=self.layout,
+            domain_probe_accuracy=tester.domain_probe(state),
+        )  # fmt: skip
+
+    def _step(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        return self.program.train_step(state, batch, self._frozen)
+
+    def _tester(self) -> Tester:
+        return Tester(
+            self.experiment, self.sources, self.held_out, self.split,
+            len(self.collection.classes), self.layout, self.program.count_hits, self.program.embed,
+        )  # fmt: skip
+
+    def _renewal(self) -> Renewal | None:
+        e = self.experiment
+        if not e.method.bank.renews:
+            return None
+        return Renewal(
+            self.setting, self.sources, self.split.labeled, e.augment, e.batch_per_domain,
+            self.layout,
+        )  # fmt: skip
 
     def _batches_from(self, start: int) -> Any:
         if start == len(self.batches):
             return iter(())
         e = self.experiment
         return read_ahead(self.batches, start, threads=e.threads, workers=e.workers)
-
-    def _test(self) -> Test:
-        def on(state: TrainState, domain: Domain, indices: Any) -> Accuracy:
-            params = state.params if self.experiment.ema_decay is None else state.ema
-            return evaluate(
-                self.program.count_hits, params, state.stats, self.layout, domain, indices,
-                self.experiment.augment, num_classes=len(self.collection.classes),
-                threads=self.experiment.threads,
-            )  # fmt: skip
-
-        def test(state: TrainState) -> tuple[Accuracy, Accuracy]:
-            target = on(state, self.held_out, range(len(self.held_out.paths)))
-            first, *rest = (
-                on(state, domain, indices)
-                for domain, indices in zip(self.sources, self.split.labeled, strict=True)
-            )
-            for accuracy in rest:
-                first = first.plus(accuracy)
-            return target, first
-
-        return test
 
     def _refuse_another(self) -> None:
         saved = self.folder / "experiment.txt"
@@ -225,43 +267,3 @@ class Run:
         path = self.folder / split_name(self.target, labels, self.seed)
         if not path.exists():
             write_split(path, self.split, self.sources)
-
-    def _write_results(self, journal: Journal, clock: Clock) -> None:
-        lines = journal.lines()
-        tested = next(line for line in reversed(lines) if "accuracy" in line)
-        pace = clock.seconds_per_step
-        results = {
-            "experiment": self.experiment.name,
-            "target": self.target,
-            "seed": self.seed,
-            **{k: tested[k] for k in ("accuracy", "accuracy_per_class", "source_accuracy")},
-            **late_pseudo_labels(lines),
-            "classes": self.collection.classes,
-            "steps": self.plan.steps,
-            "seconds": round(clock.seconds, 3),
-            "images_per_second": round(self.plan.images_per_step / pace, 2) if pace else None,
-            "device": f"{self.layout.num_devices} x {jax.devices()[0].device_kind}",
-            "versions": {name: metadata.version(name) for name in VERSIONED},
-            "git_commit": git_commit(),
-        }
-        with replacing(self.folder / "results.json") as file:
-            file.write(json.dumps(results, indent=2).encode())
-
-
-def git_commit() -> str | None:
-    """The commit of the checkout this package is in, ``-dirty`` with changes; None elsewhere."""
-    here = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", "-C", str(here), *arguments], capture_output=True, text=True)
-        return done.stdout.strip() if done.returncode == 0 else ""
-
-    top = git("rev-parse", "--show-toplevel")
-    # An installed copy may lie within somebody else's repository, whose commit says nothing.
-    if (
-        not top
-        or Path(top).resolve() != here.parent.resolve()
-        or not (commit := git("rev-parse", "HEAD"))
-    ):
-        return None
-    return f"{commit}-dirty" if git("status", "--porcelain") else commit

@@ -8,14 +8,14 @@ devices share out, so that each device holds its own examples of every domain.
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Float, Int, Num, UInt8
+from jaxtyping import Array, Float, Int, Num, PRNGKeyArray, PyTree, Shaped, UInt8
 
 Tensor = Array | np.ndarray
 """An array on a device, or on its way there."""
 
 
 class Views(NamedTuple):
-    """Two augmentations of the same images, domains fastest."""
+    """Augmentations of the same images, domains fastest."""
 
     weak: UInt8[Tensor, "b h w 3"]
     strong: UInt8[Tensor, "b h w 3"]
@@ -23,6 +23,10 @@ class Views(NamedTuple):
     """Class index. Of unlabeled images it only measures the pseudo-labels; -1: not known."""
     domain: Int[Tensor, " b"]
     """Index of the source domain, ``e % n`` of example ``e``."""
+    index: Int[Tensor, " b"]
+    """Number of the image among the labeled, or the unlabeled, ones of all source domains."""
+    second: UInt8[Tensor, "b h w 3"] | None = None
+    """Another strong view, drawn independently; None where the method reads none."""
 
 
 class Batch(NamedTuple):
@@ -39,7 +43,11 @@ class Prediction(NamedTuple):
     features: Num[Array, "b d"]
     """Pooled output of the backbone."""
     embedding: Num[Array, "b e"]
-    """After the projection head; the features themselves where there is none."""
+    """After the projector; the features themselves where there is none."""
+    predicted: Num[Array, "b e"] | None = None
+    """After the predictor, which guesses the embedding of another view; None without one."""
+    samples: Num[Array, "s b k"] | None = None
+    """Logits drawn by dropout, of guesses alone; None where the classifier drops nothing."""
 
 
 class PseudoLabels(NamedTuple):
@@ -51,17 +59,46 @@ class PseudoLabels(NamedTuple):
     weight: Float[Array, " b"]
     """In [0, 1]; a hard mask is 0 or 1."""
     probabilities: Float[Array, "b k"]
+    """What is guessed of every class; the target of terms that learn from soft labels."""
+
+
+class Sizes(NamedTuple):
+    """The numbers that a memory's shape may depend on."""
+
+    num_classes: int
+    num_domains: int
+    num_unlabeled: int
+    """Over all source domains."""
+    width: int
+    """Of the features."""
+
+
+class Evidence(NamedTuple):
+    """All that a labeler may go by; labeled and unlabeled images alike ("b")."""
+
+    prediction: Prediction
+    """Of the weak views, without gradient."""
+    given: Int[Array, " b"]
+    """The label where there is one, -1 where there is none."""
+    domain: Int[Array, " b"]
+    index: Int[Array, " b"]
+    """Number of the image among the unlabeled ones; -1 of labeled ones."""
+    num_domains: int
+    progress: Float[Array, ""]
+    """Fraction of the run's steps already made, in [0, 1)."""
+    key: PRNGKeyArray
+    """For draws; another at every step."""
 
 
 class Outputs(NamedTuple):
     """All that a loss term may see; what the annotator hid is not in it.
 
-    ``weak``, ``strong``, ``pseudo``, ``given`` and ``domain`` cover labeled and unlabeled images
-    alike ("b"), ``labeled`` and ``label`` the labeled ones alone ("l"). Where nothing is
-    guessed, ``weak``, ``strong`` and ``pseudo`` are None.
+    ``weak``, ``strong``, ``second``, ``style``, ``pseudo``, ``given`` and ``domain`` cover labeled
+    and unlabeled images alike ("b"), ``labeled`` and ``label`` the labeled ones alone ("l"). What
+    no term of the method reads is None.
     """
 
-    labeled: Prediction
+    labeled: Prediction | None
     """Of the labeled images' weak views, with gradient."""
     weak: Prediction | None
     """Of all weak views, without gradient."""
@@ -75,3 +112,26 @@ class Outputs(NamedTuple):
     num_domains: int
     progress: Float[Array, ""]
     """Fraction of the run's steps already made, in [0, 1)."""
+    key: PRNGKeyArray
+    """For draws of the terms; another at every step."""
+    second: Prediction | None = None
+    """Of all images' other strong views, with gradient."""
+    style: Prediction | None = None
+    """Of all weak views in the look of another domain, with gradient."""
+    average: tuple[Prediction, Prediction] | None = None
+    """Of ``strong`` and ``second``'s views by the averaged weights, without gradient."""
+    prior: tuple[Float[Array, "b p"], ...] = ()
+    """Features by the frozen encoder, of ``strong``'s views and of ``second``'s if read; empty
+    without an encoder."""
+    prototypes: Float[Array, "k e"] | None = None
+    """The classifier's trainable prototypes, not normalised; None where it has none."""
+    memory: PyTree = ()
+    """The labeler's, after this step's guesses."""
+    bank: PyTree = ()
+    """What the method's bank keeps of the labeled images."""
+
+    def only_unlabeled(self, values: Shaped[Array, "b ..."]) -> Shaped[Array, "u ..."]:
+        """Picks what belongs to the unlabeled images, in order; of a shape known beforehand."""
+        rows = len(self.label) // self.num_domains
+        shape = values.shape[1:]
+        return values.reshape(rows, -1, *shape)[:, self.num_domains :].reshape(-1, *shape)

@@ -7,7 +7,7 @@ from jaxclr.evaluation import Accuracy, evaluate, make_count_hits
 from jaxclr.methods.erm import erm
 from jaxclr.models.convnet import ConvNet
 from jaxclr.training.layout import make_layout
-from jaxclr.training.step import Setting
+from jaxclr.training.state import Setting
 
 AUGMENT = toy_experiment().augment
 SETTING = Setting(

@@ -15,7 +15,7 @@ from toy import toy_experiment
 
 from jaxclr.run import Run
 from jaxclr.training.checkpoint import Checkpoints
-from jaxclr.training.step import initial_state
+from jaxclr.training.state import initial_state
 
 TOY = Path(__file__).with_name("toy.py")
 ARGUMENTS = ("--targets", "day", "--steps", "200", "--eval-every", "10", "--log-every", "4")

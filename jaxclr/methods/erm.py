@@ -2,41 +2,36 @@
 
 import dataclasses
 
-import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxclr.losses import cross_entropy
-from jaxclr.methods.method import Labeler, Method, Term
-from jaxclr.types import Outputs, Prediction, PseudoLabels
+from jaxclr.methods.method import Labeler, Method, Term, likeliest, needed, probabilities_of
+from jaxclr.types import Evidence, Outputs, PseudoLabels, Sizes
 
 
 @dataclasses.dataclass(frozen=True)
 class Supervised(Term):
     """Cross-entropy on given labels, the mean of each domain, summed over the domains."""
 
+    reads = ("labeled",)
+
     def __call__(self, outputs: Outputs) -> Float[Array, ""]:
         """The term's value in nats; domains have equally many labeled images in a batch."""
-        losses = cross_entropy(outputs.labeled.logits, outputs.label)
-        return outputs.num_domains * losses.mean()
+        labeled = needed(outputs.labeled, "a pass over labeled images")
+        return outputs.num_domains * cross_entropy(labeled.logits, outputs.label).mean()
 
 
 @dataclasses.dataclass(frozen=True)
 class Nobody(Labeler):
-    """Trusts no guess at all: labeled images are all that is learned from."""
+    """Trusts no guess at all: given labels are all that is learned from."""
 
-    guesses = False
-
-    def init(self, num_classes: int) -> tuple[()]:
+    def init(self, sizes: Sizes) -> tuple[()]:
         """Nothing is remembered."""
         return ()
 
-    def label(self, memory: tuple[()], prediction: Prediction) -> tuple[tuple[()], PseudoLabels]:
+    def label(self, memory: tuple[()], evidence: Evidence) -> tuple[tuple[()], PseudoLabels]:
         """The likeliest class, weighted 0."""
-        probabilities = jax.nn.softmax(prediction.logits.astype(jnp.float32))
-        confidence = probabilities.max(-1)
-        untrusted = jnp.zeros_like(confidence)
-        return (), PseudoLabels(probabilities.argmax(-1), confidence, untrusted, probabilities)
+        return (), likeliest(probabilities_of(evidence.prediction), 0.0)
 
 
 def erm() -> Method:

@@ -3,13 +3,22 @@
 import abc
 import dataclasses
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeVar
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from jaxclr.errors import InputError
-from jaxclr.types import Outputs, Prediction, PseudoLabels
+from jaxclr.models.style import NoStyle, Style
+from jaxclr.types import Evidence, Outputs, Prediction, PseudoLabels, Sizes
+
+Reads = Literal["labeled", "pseudo", "strong", "second", "style", "average"]
+"""What a term can ask the step for: a pass over labeled weak views, pseudo-labels by a pass over
+all weak views, or a pass over all strong, second strong or restyled views, or by averaged weights.
+"""
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +28,9 @@ class Term(abc.ABC):
     weight: float = 1.0
     """Factor of this term in the sum."""
 
+    reads: ClassVar[tuple[Reads, ...]] = ("pseudo", "strong")
+    """Which outputs it needs; the step makes the passes that some term needs, and no other."""
+
     @abc.abstractmethod
     def __call__(self, outputs: Outputs) -> Float[Array, ""]:
         """The term's value in nats, before its weight."""
@@ -27,16 +39,49 @@ class Term(abc.ABC):
 class Labeler(abc.ABC):
     """Turns predictions on weak views into pseudo-labels, with a memory like optax's state."""
 
-    guesses: ClassVar[bool] = True
-    """Whether it ever trusts a guess; if not, a step passes over labeled images alone."""
-
     @abc.abstractmethod
-    def init(self, num_classes: int) -> PyTree:
+    def init(self, sizes: Sizes) -> PyTree:
         """The memory before the first step; an empty tuple where none is needed."""
 
     @abc.abstractmethod
-    def label(self, memory: PyTree, prediction: Prediction) -> tuple[PyTree, PseudoLabels]:
+    def label(self, memory: PyTree, evidence: Evidence) -> tuple[PyTree, PseudoLabels]:
         """Guesses labels; returns the memory for the next step with them."""
+
+
+class Bank(abc.ABC):
+    """What a method keeps of the labeled images, renewed from their plain views every epoch."""
+
+    renews: ClassVar[bool] = True
+    """Whether there is anything to renew."""
+
+    @abc.abstractmethod
+    def init(self, sizes: Sizes) -> PyTree:
+        """What is kept before the first epoch."""
+
+    @abc.abstractmethod
+    def renew(
+        self, features: Float[Array, "m d"], label: Int[Array, " m"], domain: Int[Array, " m"],
+        sizes: Sizes,
+    ) -> PyTree:  # fmt: skip
+        """What is kept over the next epoch, from the features of all labeled images."""
+
+
+@dataclasses.dataclass(frozen=True)
+class NoBank(Bank):
+    """Keeps nothing."""
+
+    renews = False
+
+    def init(self, sizes: Sizes) -> tuple[()]:
+        """Nothing."""
+        return ()
+
+    def renew(
+        self, features: Float[Array, "m d"], label: Int[Array, " m"], domain: Int[Array, " m"],
+        sizes: Sizes,
+    ) -> tuple[()]:  # fmt: skip
+        """Nothing."""
+        return ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +92,15 @@ class Method:
     """The loss is the sum of these, each times its weight."""
     labeler: Labeler
     """Whom to trust."""
+    bank: Bank = dataclasses.field(default_factory=NoBank)
+    """What is kept of the labeled images from epoch to epoch."""
+    style: Style = dataclasses.field(default_factory=NoStyle)
+    """How weak views get the look of another domain."""
+
+    @property
+    def reads(self) -> frozenset[Reads]:
+        """What some term needs of a step."""
+        return frozenset(name for term in self.terms.values() for name in term.reads)
 
     def loss(self, outputs: Outputs) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
         """The weighted sum of the terms in nats, and each term before its weight."""
@@ -61,15 +115,40 @@ class Method:
         return dataclasses.replace(self, terms={**self.terms, **terms})
 
 
-def guessed(outputs: Outputs) -> tuple[Prediction, PseudoLabels]:
-    """What a term on unlabeled images needs: predictions on strong views, and pseudo-labels.
+def needed(value: T | None, what: str) -> T:
+    """The value, where there is one.
 
     Raises:
-        InputError: The method's labeler guesses nothing.
+        InputError: There is none; says that the term needs ``what``.
     """
-    if outputs.strong is None or outputs.pseudo is None:
+    if value is None:
         raise InputError(
-            "A term needs pseudo-labels, but the method's labeler makes none. Put the term onto a "
-            "method whose labeler does, such as fixmatch()."
+            f"A term needs {what}, and this experiment has none. Name it among what the term "
+            "reads, or give a model, method or experiment that has it."
         )
-    return outputs.strong, outputs.pseudo
+    return value
+
+
+def guessed(outputs: Outputs) -> tuple[Prediction, PseudoLabels]:
+    """What a term on unlabeled images needs: predictions on strong views, and pseudo-labels."""
+    return needed(outputs.strong, "a pass over strong views"), needed(
+        outputs.pseudo, "pseudo-labels"
+    )
+
+
+def probabilities_of(prediction: Prediction) -> Float[Array, "b k"]:
+    """The class probabilities that a network states, in float32."""
+    return jax.nn.softmax(prediction.logits.astype(jnp.float32))
+
+
+def likeliest(
+    probabilities: Float[Array, "b k"], weight: Float[Array, " b"] | float
+) -> PseudoLabels:
+    """Pseudo-labels that name the likeliest class, the first among equals."""
+    confidence = probabilities.max(-1)
+    return PseudoLabels(
+        probabilities.argmax(-1),
+        confidence,
+        jnp.broadcast_to(jnp.asarray(weight, jnp.float32), confidence.shape),
+        probabilities,
+    )

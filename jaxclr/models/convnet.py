@@ -7,7 +7,7 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
-from jaxclr.models.network import Model, Network, Norm
+from jaxclr.models.network import Model
 from jaxclr.models.norm import BatchNorm
 from jaxclr.models.pooling import max_pool_2x2
 
@@ -52,12 +52,7 @@ class ConvNet(Model):
     """Side of the images, in px; at least 16."""
     normalised: bool = True
     """Whether batch norm follows each convolution; Digits-DG's own network has none."""
-    norm: Norm = "domain"
-    """Whose statistics normalise: each domain's own, or the whole batch's."""
 
-    def module(self, num_classes: int, dtype: Any) -> Network:
+    def layers(self, dtype: Any) -> tuple[nnx.Module, int]:
         """The flax module."""
-        features = (self.size // 16) ** 2 * self.width
-        return Network(
-            Layers(self.width, self.normalised, dtype), features, num_classes, self.norm, dtype
-        )
+        return Layers(self.width, self.normalised, dtype), (self.size // 16) ** 2 * self.width

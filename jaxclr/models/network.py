@@ -10,6 +10,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, PyTree
 
+from jaxclr.models.heads import Classifier, Key, Linear, NoProjector, Projector
 from jaxclr.types import Prediction
 
 Norm = Literal["domain", "pooled"]
@@ -17,18 +18,29 @@ Norm = Literal["domain", "pooled"]
 
 
 class Network(nnx.Module):
-    """Images to features by a backbone, features to logits by a linear head."""
+    """Images to features by a backbone, and to logits and embeddings by what follows it."""
 
-    def __init__(self, backbone: nnx.Module, width: int, num_classes: int, norm: str, dtype: Any):
+    def __init__(
+        self, backbone: nnx.Module, width: int, num_classes: int, model: "Model", dtype: Any
+    ):
         self.backbone = backbone
-        self.head = nnx.Linear(width, num_classes, dtype=dtype, rngs=nnx.Rngs(0))
-        self.norm = norm
+        self.projector, embedding = model.projector.module(width, dtype)
+        self.predictor, _ = model.predictor.module(embedding, dtype)
+        self.head = model.classifier.module(width, embedding, num_classes, dtype)
+        self.norm, self.width = model.norm, width
 
-    def __call__(self, images: Float[Array, "b h w 3"], *, groups: int, train: bool) -> Prediction:
+    def __call__(
+        self, images: Float[Array, "b h w 3"], *,
+        groups: int, train: bool, key: Key = None, guess: bool = False,
+    ) -> Prediction:  # fmt: skip
         """Predicts; ``groups`` domains vary fastest along ``b``."""
-        groups = groups if self.norm == "domain" else 1
-        features = self.backbone(images, groups=groups, train=train)
-        return Prediction(self.head(features), features, features)
+        how = {"groups": groups if self.norm == "domain" else 1, "train": train}
+        features = embedding = self.backbone(images, **how)
+        if self.projector is not None:
+            embedding = self.projector(features, **how)
+        predicted = None if self.predictor is None else self.predictor(embedding, **how)
+        logits, samples = self.head(features, embedding, key=key, guess=guess)
+        return Prediction(logits, features, embedding, predicted, samples)
 
 
 class PureNetwork(NamedTuple):
@@ -36,34 +48,56 @@ class PureNetwork(NamedTuple):
 
     graph: nnx.GraphDef
     params: PyTree
-    """Trainable arrays: ``{"backbone": ..., "head": ...}``."""
+    """Trainable arrays: ``{"backbone": ..., "head": ...}``, and ``projector`` and ``predictor``
+    where there are any."""
     stats: PyTree
     """Running statistics."""
+    width: int
+    """Of the features."""
 
     def __call__(
-        self,
-        params: PyTree,
-        stats: PyTree,
-        images: Float[Array, "b h w 3"],
-        *,
-        groups: int,
-        train: bool,
-    ) -> tuple[Prediction, PyTree]:
-        """Predicts with the arrays given; returns the running statistics after it."""
+        self, params: PyTree, stats: PyTree, images: Float[Array, "b h w 3"], *,
+        groups: int, train: bool, key: Key = None, guess: bool = False,
+    ) -> tuple[Prediction, PyTree]:  # fmt: skip
+        """Predicts with the arrays given; returns the running statistics after it.
+
+        Args:
+            params: Laid out as this network's.
+            stats: Laid out as this network's.
+            images: Normalised; ``groups`` domains vary fastest.
+            groups: How many domains.
+            train: Whether batch norm uses, and records, the statistics of the batch.
+            key: For what is stochastic in the classifier; None: it is deterministic.
+            guess: Whether a pseudo-label is made of it: ``key`` then gives samples alone.
+        """
         # NumPy's, such as the first ones, would be written to in place.
-        model = nnx.merge(self.graph, params, jax.tree.map(jnp.asarray, stats))
-        prediction = model(images, groups=groups, train=train)
+        model = nnx.merge(self.graph, *jax.tree.map(jnp.asarray, (params, stats)))
+        prediction = model(images, groups=groups, train=train, key=key, guess=guess)
         _, _, stats = nnx.split(model, nnx.Param, ...)
         return prediction, nnx.to_pure_dict(stats)
 
 
 @dataclasses.dataclass(frozen=True)
 class Model(abc.ABC):
-    """Settings of a network."""
+    """Settings of a network: a backbone, and what follows it."""
+
+    norm: Norm = dataclasses.field(default="domain", kw_only=True)
+    """Whose statistics normalise: each domain's own (the protocol's), or the whole batch's."""
+    classifier: Classifier = dataclasses.field(default_factory=Linear, kw_only=True)
+    """From features, or the embedding, to logits."""
+    projector: Projector = dataclasses.field(default_factory=NoProjector, kw_only=True)
+    """From features to the embedding."""
+    predictor: Projector = dataclasses.field(default_factory=NoProjector, kw_only=True)
+    """From the embedding to a guess of another view's, for BYOL and SimSiam."""
 
     @abc.abstractmethod
+    def layers(self, dtype: Any) -> tuple[nnx.Module, int]:
+        """The backbone's flax module and its features' width; initial values do not matter."""
+
     def module(self, num_classes: int, dtype: Any) -> Network:
-        """The network's flax module; its initial values do not matter."""
+        """The whole network's flax module."""
+        backbone, width = self.layers(dtype)
+        return Network(backbone, width, num_classes, self, dtype)
 
     def build(self, num_classes: int, *, seed: int, dtype: Any = jnp.float32) -> PureNetwork:
         """The network with initial weights.
@@ -84,6 +118,7 @@ class Model(abc.ABC):
             jax.tree_util.tree_map_with_path(
                 lambda path, leaf: _initial(path[-1].key, leaf, draw), nnx.to_pure_dict(stats)
             ),
+            abstract.width,
         )
 
 
@@ -91,6 +126,9 @@ def _initial(name: str, leaf: jax.ShapeDtypeStruct, draw: np.random.Generator) -
     """Values as torchvision's networks start, drawn without compiling anything."""
     if name in ("scale", "var"):
         return np.ones(leaf.shape, np.float32)
+    if name in ("prototypes", "mu"):
+        spread = 1.0 if name == "prototypes" else 0.01
+        return (spread * draw.standard_normal(leaf.shape)).astype(np.float32)
     if name != "kernel":
         return np.zeros(leaf.shape, np.float32)
     if len(leaf.shape) == 4:  # He et al. 2015, by fan-out

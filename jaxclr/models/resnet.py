@@ -7,7 +7,7 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
-from jaxclr.models.network import Model, Network, Norm
+from jaxclr.models.network import Model
 from jaxclr.models.norm import BatchNorm
 from jaxclr.models.pooling import max_pool_3x3
 
@@ -87,10 +87,7 @@ class ResNet(Model):
     """Layers with weights."""
     stem: Literal["imagenet", "small"] = "imagenet"
     """7 x 7 at stride 2 and a max pool, or 3 x 3 alone for images of 32 px."""
-    norm: Norm = "domain"
-    """Whose statistics normalise: each domain's own (the protocol's), or the whole batch's."""
 
-    def module(self, num_classes: int, dtype: Any) -> Network:
+    def layers(self, dtype: Any) -> tuple[nnx.Module, int]:
         """The flax module."""
-        layers = Layers(STAGES[self.depth], self.stem, dtype)
-        return Network(layers, 512, num_classes, self.norm, dtype)
+        return Layers(STAGES[self.depth], self.stem, dtype), 512

@@ -22,7 +22,7 @@ from jaxclr.pipeline.split import Split
 from jaxclr.types import Batch, Views
 
 LABELED, UNLABELED = 0, 1
-WEAK, STRONG, ORDER = 0, 1, 2
+WEAK, STRONG, ORDER, SECOND = 0, 1, 2, 3
 
 
 def generator(seed: int, stream: int, purpose: int, position: int) -> np.random.Generator:
@@ -45,18 +45,23 @@ class Stream:
     per_domain: int
 
     @property
+    def size(self) -> int:
+        """Images of all domains."""
+        return sum(len(indices) for indices in self.indices)
+
+    @property
     def epoch_steps(self) -> int:
         """Steps until every domain is shuffled anew."""
         return min(len(indices) for indices in self.indices) // self.per_domain
 
     def at(self, seed: int, step: int) -> np.ndarray:
-        """Which images of each domain step ``step`` sees; of shape (domains, per_domain)."""
+        """Places in ``indices`` of what step ``step`` sees; of shape (domains, per_domain)."""
         epoch, place = divmod(step, self.epoch_steps)
         window = slice(place * self.per_domain, (place + 1) * self.per_domain)
         drawn = []
         for domain, indices in enumerate(self.indices):
             shuffle = generator(seed, self.number, ORDER, epoch * len(self.indices) + domain)
-            drawn.append(indices[shuffle.permutation(len(indices))[window]])
+            drawn.append(shuffle.permutation(len(indices))[window])
         return np.stack(drawn)
 
 
@@ -71,6 +76,7 @@ class Batches:
         steps: Length of the run.
         batch_per_domain: Labeled images of each domain in a batch.
         unlabeled_ratio: How many times as many are unlabeled.
+        second: Whether a second strong view is made of every image.
 
     Raises:
         InputError: A domain has fewer images than its part of a batch.
@@ -79,8 +85,10 @@ class Batches:
     def __init__(
         self, sources: Sequence[Domain], split: Split, augment: Augment, *,
         seed: int, steps: int, batch_per_domain: int, unlabeled_ratio: int = 1,
+        second: bool = False,
     ):  # fmt: skip
         self.sources, self.augment, self.seed, self.steps = sources, augment, seed, steps
+        self.second = second
         self.labeled = Stream(LABELED, split.labeled, batch_per_domain)
         self.unlabeled = Stream(UNLABELED, split.unlabeled, batch_per_domain * unlabeled_ratio)
         for kind, stream in (("labeled", self.labeled), ("unlabeled", self.unlabeled)):
@@ -104,19 +112,27 @@ class Batches:
 
     def _views(self, stream: Stream, step: int) -> Views:
         """The views of one stream's images, domains fastest."""
-        chosen = stream.at(self.seed, step).T.ravel()
+        places = stream.at(self.seed, step)
+        first = np.cumsum([0, *map(len, stream.indices)])[:-1]
+        number = (places + first[:, None]).T.ravel().astype(np.int32)
+        count, size = places.size, self.augment.size
         domains = np.tile(np.arange(len(self.sources), dtype=np.int32), stream.per_domain)
-        size = self.augment.size
-        weak = np.empty((len(chosen), size, size, 3), np.uint8)
-        strong = np.empty_like(weak)
-        label = np.empty(len(chosen), np.int32)
-        for i, (domain, index) in enumerate(zip(domains, chosen, strict=True)):
-            image, place = self.sources[domain].images[int(index)], step * len(chosen) + i
-            weak[i] = self.augment.weak(image, generator(self.seed, stream.number, WEAK, place))
-            draws = generator(self.seed, stream.number, STRONG, place)
-            strong[i] = self.augment.strong(image, draws)
-            label[i] = self.sources[domain].label[index]
-        return Views(weak, strong, label, domains)
+        weak = np.empty((count, size, size, 3), np.uint8)
+        strong, second = np.empty_like(weak), np.empty_like(weak) if self.second else None
+        label = np.empty(count, np.int32)
+        for i, (domain, place) in enumerate(zip(domains, places.T.ravel(), strict=True)):
+            source, index = self.sources[domain], int(stream.indices[domain][place])
+            image = source.images[index]
+
+            def draws(purpose: int, position: int = step * count + i) -> np.random.Generator:
+                return generator(self.seed, stream.number, purpose, position)
+
+            weak[i] = self.augment.weak(image, draws(WEAK))
+            strong[i] = self.augment.strong(image, draws(STRONG))
+            if second is not None:
+                second[i] = self.augment.strong(image, draws(SECOND))
+            label[i] = source.label[index]
+        return Views(weak, strong, label, domains, number, second)
 
 
 def read_ahead(

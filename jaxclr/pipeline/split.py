@@ -73,6 +73,12 @@ def draw_split(
     return Split(tuple(labeled), tuple(unlabeled))
 
 
+def pooled(split: Split) -> Split:
+    """The same split with the labeled images among the unlabeled ones, too."""
+    both = zip(split.labeled, split.unlabeled, strict=True)
+    return Split(split.labeled, tuple(np.union1d(*pair) for pair in both))
+
+
 def split_name(target: str, num_labeled: int, seed: int) -> str:
     """Names the file of a split as ssdg-benchmark does; ``num_labeled`` is over all sources."""
     return f"{target}_nlab{num_labeled}_seed{seed}.json"

@@ -11,7 +11,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as keep
 
 from jaxclr.errors import JaxclrError
-from jaxclr.training.step import TrainState
+from jaxclr.training.state import TrainState
 
 
 class Restored(NamedTuple):

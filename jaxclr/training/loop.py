@@ -6,16 +6,19 @@ from typing import NamedTuple
 
 import jax
 
-from jaxclr.evaluation import Accuracy
 from jaxclr.metrics import Journal, Window
 from jaxclr.progress import RunView
+from jaxclr.tester import Test, Tested
 from jaxclr.training.checkpoint import Checkpoints
 from jaxclr.training.layout import Layout
-from jaxclr.training.step import Metrics, TrainState, TrainStep
+from jaxclr.training.state import TrainState
+from jaxclr.training.step import Metrics
 from jaxclr.types import Batch
 
-Test = Callable[[TrainState], tuple[Accuracy, Accuracy]]
-"""From a state to the accuracies on the target and on the sources' labeled images."""
+Step = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+"""A train step to which what is frozen has been given."""
+Renew = Callable[[TrainState], TrainState]
+"""From a state to the same with a new bank."""
 
 
 class Plan(NamedTuple):
@@ -25,6 +28,7 @@ class Plan(NamedTuple):
     log_every: int
     eval_every: int
     images_per_step: int
+    epoch_steps: int
 
     def closes_window(self, step: int) -> bool:
         """Whether a line of metrics ends with step ``step``: so that none spans a checkpoint."""
@@ -67,8 +71,8 @@ class Clock:
 
 
 def train(
-    state: TrainState, batches: Iterator[Batch], train_step: TrainStep, test: Test, *,
-    start: int, plan: Plan, layout: Layout, clock: Clock,
+    state: TrainState, batches: Iterator[Batch], train_step: Step, test: Test, *,
+    renew: Renew | None, start: int, plan: Plan, layout: Layout, clock: Clock,
     journal: Journal, checkpoints: Checkpoints, view: RunView,
     on_pace: Callable[[float], None],
 ) -> TrainState:  # fmt: skip
@@ -81,7 +85,9 @@ def train(
         state: After ``start`` steps; it is donated.
         batches: Of the steps from ``start`` on.
         train_step: Jitted.
-        test: See :data:`Test`.
+        test: Tests a state.
+        renew: Makes the method's bank anew, before the first step of every epoch; None where
+            there is no bank.
         start: How many steps have been made.
         plan: When to log, test and stop.
         layout: Where batches go.
@@ -93,6 +99,8 @@ def train(
     """
     window, late = Window(), None
     for step, batch in enumerate(batches, start + 1):
+        if renew is not None and (step - 1) % plan.epoch_steps == 0:
+            state = renew(state)
         state, metrics = train_step(state, layout.put_batch(batch))
         if late is not None:
             window.add(step - 1, _fetched(late))
@@ -111,10 +119,11 @@ def train(
             journal.write(step, line)
             _show(view, on_pace, clock, plan, step, line)
         if plan.tests(step):
-            target, source = test(state)
-            journal.write(step, _tested(target, source))
-            checkpoints.save(step, state, seconds=clock.seconds, source_accuracy=source.total)
-            view.tested(step, target.total, source.total)
+            found = test(state)
+            source = found.source.total
+            journal.write(step, _tested(found))
+            checkpoints.save(step, state, seconds=clock.seconds, source_accuracy=source)
+            view.tested(step, found.target.total, source)
             clock.mark()
     checkpoints.wait()
     return state
@@ -124,11 +133,12 @@ def _fetched(metrics: Metrics) -> dict[str, float]:
     return {name: float(value) for name, value in jax.device_get(metrics).items()}
 
 
-def _tested(target: Accuracy, source: Accuracy) -> dict[str, object]:
+def _tested(found: Tested) -> dict[str, object]:
     return {
-        "accuracy": target.total,
-        "accuracy_per_class": target.per_class,
-        "source_accuracy": source.total,
+        "accuracy": found.target.total,
+        "accuracy_per_class": found.target.per_class,
+        "source_accuracy": found.source.total,
+        **found.more,
     }
 
 

@@ -1,5 +1,5 @@
 import numpy as np
-from outcomes import LABELED, N, outcome, surprise
+from outcomes import IS_LABELED, LABELED, N, label_by, outcome, surprise
 
 from jaxclr.methods.erm import Supervised, erm
 from jaxclr.methods.fixmatch import FixedThreshold
@@ -9,7 +9,7 @@ def by_domain(outputs) -> float:
     """The mean of each domain, summed over the domains: one domain after another."""
     total = 0.0
     for domain in range(N):
-        own = [e for e in range(LABELED) if outputs.domain[e] == domain]
+        own = [e for e in range(LABELED) if outputs.domain[IS_LABELED][e] == domain]
         logits, label = np.asarray(outputs.labeled.logits), np.asarray(outputs.label)
         total += sum(surprise(logits[e], label[e]) for e in own) / len(own)
     return total
@@ -29,11 +29,10 @@ def test_nothing_but_labeled_images_is_looked_at():
 
 
 def test_no_guess_is_ever_trusted():
-    labeler, said = erm().labeler, outcome().weak
-    assert not labeler.guesses
-    memory, pseudo = labeler.label(labeler.init(3), said)
-    assert memory == () and not pseudo.weight.any()
-    _, trusting = FixedThreshold(0.0).label((), said)
+    said = outcome().weak
+    pseudo = label_by(erm().labeler, said)
+    assert not pseudo.weight.any()
+    trusting = label_by(FixedThreshold(0.0), said)
     # All but the trust is what others would say.
     for found, expected in zip(pseudo._replace(weight=trusting.weight), trusting, strict=True):
         np.testing.assert_array_equal(found, expected)

@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from outcomes import LABELED, UNLABELED, B, K, N, outcome
+from outcomes import IS_LABELED, LABELED, B, K, N, label_by, outcome
 
 from jaxclr.errors import InputError
 from jaxclr.methods.erm import erm
@@ -14,8 +14,8 @@ def by_hand(outputs, temperature=0.1, views=("strong",)):
     """The repulsion of every pair that exists, one class and one domain after another."""
     z = np.concatenate([np.asarray(getattr(outputs, v).features, np.float64) for v in views])
     z /= np.linalg.norm(z, axis=1, keepdims=True)
-    label = [*map(int, outputs.label), *map(int, outputs.pseudo.label[LABELED:])]
-    weight = [1.0] * LABELED + [float(w) for w in outputs.pseudo.weight[LABELED:]]
+    label = np.where(IS_LABELED, outputs.given, outputs.pseudo.label).tolist()
+    weight = np.where(IS_LABELED, 1.0, outputs.pseudo.weight).tolist()
     label, weight = label * len(views), weight * len(views)
     trusted = [e for e in range(len(z)) if weight[e] > 0]
     losses = []
@@ -34,7 +34,7 @@ def by_hand(outputs, temperature=0.1, views=("strong",)):
 
 
 @pytest.mark.parametrize("temperature", [0.1, 0.5])
-@pytest.mark.parametrize("trusted", [[1, 0] * 5, [0.5] * B, [0] * B])
+@pytest.mark.parametrize("trusted", [[1, 0] * 6, [0.5] * B, [0] * B])
 def test_it_is_the_mean_over_pairs_that_exist_labeled_by_what_is_given_or_trusted(
     trusted, temperature
 ):
@@ -54,9 +54,9 @@ def test_weak_views_join_in_when_asked():
 
 def test_the_sum_is_the_mean_times_the_number_of_pairs_that_exist():
     # Three images of two classes: one class and domain has no counterpart.
-    outputs = outcome(trusted=[0] * B)._replace(
-        label=jnp.array([0, 1, 0, 1]), given=jnp.array([0, 1, 0, 1] + [-1] * UNLABELED)
-    )
+    outputs = outcome(trusted=[0] * B)
+    given = outputs.given.at[IS_LABELED].set(jnp.array([0, 1, 0, 1]))
+    outputs = outputs._replace(label=jnp.array([0, 1, 0, 1]), given=given)
     pairs = len(by_hand(outputs))
     assert pairs == 2
     mean, total = (Repulsion(reduction=how)(outputs) for how in ("mean", "sum"))
@@ -68,10 +68,9 @@ def test_what_is_guessed_of_labeled_images_does_not_matter():
     outputs = outcome()
     pseudo = outputs.pseudo
     other = pseudo._replace(
-        label=pseudo.label.at[:LABELED].add(1) % K,
-        weight=pseudo.weight.at[:LABELED].set(0.0),
+        label=jnp.where(IS_LABELED, (pseudo.label + 1) % K, pseudo.label),
+        weight=jnp.where(IS_LABELED, 0.0, pseudo.weight),
     )
-    other = other._replace(label=other.label.at[LABELED:].set(pseudo.label[LABELED:]))
     assert Repulsion()(outputs._replace(pseudo=other)) == Repulsion()(outputs)
 
 
@@ -83,9 +82,9 @@ def test_what_is_guessed_of_unlabeled_images_does():
 
 
 def test_where_no_two_classes_are_trusted_it_is_zero():
-    one_class = jnp.ones(LABELED, int)
-    outputs = outcome(trusted=[0] * B)._replace(
-        label=one_class, given=jnp.concatenate([one_class, jnp.full(UNLABELED, -1)])
+    outputs = outcome(trusted=[0] * B)
+    outputs = outputs._replace(
+        label=jnp.ones(LABELED, int), given=outputs.given.at[IS_LABELED].set(1)
     )
     for reduction in ("mean", "sum"):
         assert Repulsion(reduction=reduction)(outputs) == 0
@@ -136,7 +135,17 @@ def test_it_is_put_on_only_once():
         fixclr(fixclr())
 
 
-def test_on_a_base_that_guesses_nothing_it_says_what_is_missing():
+def test_on_a_base_that_trusts_no_guess_given_labels_alone_repel():
+    method = fixclr(base=erm())
+    assert method.reads == {"labeled", "pseudo", "strong"}
+    nobody = outcome(trusted=[0] * B)
+    outputs = nobody._replace(pseudo=label_by(method.labeler, nobody.weak))
+    np.testing.assert_allclose(
+        method.loss(outputs)[1]["repulsion"], np.mean(by_hand(nobody)), rtol=1e-4
+    )
+
+
+def test_without_guesses_it_says_what_is_missing():
     outputs = outcome()._replace(weak=None, strong=None, pseudo=None)
-    with pytest.raises(InputError, match="needs pseudo-labels"):
-        fixclr(base=erm()).loss(outputs)
+    with pytest.raises(InputError, match="needs a pass over strong views"):
+        fixclr().loss(outputs)

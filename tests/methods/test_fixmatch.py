@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from outcomes import B, N, outcome, prediction, surprise
+from outcomes import IS_LABELED, B, N, label_by, outcome, prediction, saying, surprise
 
 from jaxclr.errors import InputError
 from jaxclr.methods.erm import Supervised
@@ -12,11 +12,7 @@ from jaxclr.types import Prediction
 
 def guess(probabilities, threshold, dtype=jnp.float32):
     """Pseudo-labels of a network that says these probabilities."""
-    logits = jnp.log(jnp.asarray(probabilities, jnp.float32)).astype(dtype)
-    labeler = FixedThreshold(threshold)
-    memory, pseudo = labeler.label(labeler.init(3), Prediction(logits, logits, logits))
-    assert memory == ()
-    return pseudo
+    return label_by(FixedThreshold(threshold), saying(probabilities, dtype))
 
 
 def test_a_guess_is_the_likeliest_class_trusted_from_the_threshold_on():
@@ -32,12 +28,11 @@ def test_a_guess_at_the_threshold_is_trusted_and_a_tie_goes_to_the_first_class()
     # Of two classes alike the softmax is exactly a half.
     logits = jnp.array([[1.0, 1.0, -jnp.inf], [-jnp.inf, 2.0, 2.0], [0.0, -0.01, -jnp.inf]])
     said = Prediction(logits, logits, logits)
-    _, pseudo = FixedThreshold(0.5).label((), said)
+    pseudo = label_by(FixedThreshold(0.5), said)
     assert pseudo.label.tolist() == [0, 1, 0]
     assert pseudo.weight.tolist() == [1, 1, 1]
-    _, stricter = FixedThreshold(float(np.nextafter(np.float32(0.5), np.float32(1)))).label(
-        (), said
-    )
+    above = float(np.nextafter(np.float32(0.5), np.float32(1)))
+    stricter = label_by(FixedThreshold(above), said)
     assert stricter.weight.tolist() == [0, 0, 1]
 
 
@@ -54,7 +49,7 @@ def test_half_precision_logits_are_made_probabilities_in_single_precision():
 
 
 def test_consistency_is_the_mean_of_each_domain_summed_over_the_domains():
-    outputs = outcome(trusted=[1, 0, 0, 1, 1, 0, 0.5, 0, 0, 1])
+    outputs = outcome(trusted=[1, 0, 0, 1, 1, 0, 0.5, 0, 0, 1, 1, 0])
     logits, pseudo = np.asarray(outputs.strong.logits), outputs.pseudo
     total = 0.0
     for domain in range(N):
@@ -65,12 +60,21 @@ def test_consistency_is_the_mean_of_each_domain_summed_over_the_domains():
     np.testing.assert_allclose(Consistency()(outputs), total, rtol=1e-6)
 
 
+def test_consistency_may_be_of_unlabeled_images_alone():
+    outputs = outcome(trusted=[1, 0, 0, 1, 1, 0, 0.5, 0, 0, 1, 1, 0])
+    logits, pseudo = np.asarray(outputs.strong.logits), outputs.pseudo
+    own = [e for e in range(B) if not IS_LABELED[e]]
+    kept = [float(pseudo.weight[e]) * surprise(logits[e], int(pseudo.label[e])) for e in own]
+    value = Consistency(labeled=False)(outputs)
+    np.testing.assert_allclose(value, N * sum(kept) / len(own), rtol=1e-6)
+
+
 def test_without_a_trusted_guess_consistency_is_zero():
     assert Consistency()(outcome(trusted=[0] * B)) == 0
 
 
 def test_an_untrusted_guess_has_no_gradient_and_a_trusted_one_does():
-    trusted = [1, 0, 0, 1, 1, 0, 0, 0, 0, 1]
+    trusted = [1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0]
     outputs = outcome(trusted=trusted)
 
     def value(logits):
@@ -81,7 +85,7 @@ def test_an_untrusted_guess_has_no_gradient_and_a_trusted_one_does():
 
 
 def test_consistency_without_guesses_says_what_is_missing():
-    with pytest.raises(InputError, match="needs pseudo-labels"):
+    with pytest.raises(InputError, match="needs a pass over strong views"):
         Consistency()(outcome()._replace(weak=None, strong=None, pseudo=None))
 
 
@@ -97,7 +101,7 @@ def test_its_knobs_arrive_where_they_belong():
 def test_the_guess_is_about_the_same_image_row_by_row():
     said = prediction(np.random.default_rng(3), B)
     order = np.random.default_rng(4).permutation(B)
-    _, pseudo = FixedThreshold(0.5).label((), said)
-    _, moved = FixedThreshold(0.5).label((), Prediction(*(x[order] for x in said)))
+    pseudo = label_by(FixedThreshold(0.5), said)
+    moved = label_by(FixedThreshold(0.5), Prediction(*(x[order] for x in said[:3])))
     for found, expected in zip(moved, pseudo, strict=True):
         np.testing.assert_allclose(found, expected[order], rtol=1e-6)

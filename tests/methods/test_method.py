@@ -9,9 +9,10 @@ from jaxclr.errors import InputError
 from jaxclr.methods.erm import Nobody, Supervised, erm
 from jaxclr.methods.fixclr import Repulsion, fixclr
 from jaxclr.methods.fixmatch import Consistency, FixedThreshold, fixmatch
-from jaxclr.methods.method import Method, Term
+from jaxclr.methods.method import Method, NoBank, Term
+from jaxclr.models.style import NoStyle
 
-KINDS = (Method, Supervised, Consistency, Repulsion, Nobody, FixedThreshold)
+KINDS = (Method, Supervised, Consistency, Repulsion, Nobody, FixedThreshold, NoBank, NoStyle)
 SETTINGS = {kind.__name__: kind for kind in KINDS}
 METHODS = [
     erm(),

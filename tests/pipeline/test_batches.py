@@ -14,14 +14,21 @@ from jaxclr.types import Batch
 AUGMENT = Augment(size=16)
 
 
-def make(seed=1, steps=12, batch=4, ratio=2, labels=5, sources=None, split=None) -> Batches:
+def make(
+    seed=1, steps=12, batch=4, ratio=2, labels=5, sources=None, split=None, second=False
+) -> Batches:
     collection = Toy().load()
     sources = sources or collection.domains[:2]
     split = split or draw_split(sources, collection.classes, labels_per_class=labels, seed=seed)
     return Batches(
         sources, split, AUGMENT, seed=seed, steps=steps, batch_per_domain=batch,
-        unlabeled_ratio=ratio,
+        unlabeled_ratio=ratio, second=second,
     )  # fmt: skip
+
+
+def shown(stream, step, domain) -> list[int]:
+    """Which images of a domain a step sees."""
+    return stream.indices[domain][stream.at(1, step)[domain]].tolist()
 
 
 def assert_same(one: Batch, other: Batch) -> None:
@@ -52,7 +59,7 @@ def test_labeled_and_unlabeled_images_are_those_of_the_split():
     batches = make(steps=40)
     for domain in range(2):
         for stream, chosen in ((batches.labeled, "labeled"), (batches.unlabeled, "unlabeled")):
-            seen = {int(i) for step in range(40) for i in stream.at(1, step)[domain]}
+            seen = {i for step in range(40) for i in shown(stream, step, domain)}
             split = draw_split(batches.sources, Toy().load().classes, labels_per_class=5, seed=1)
             assert seen == set(getattr(split, chosen)[domain].tolist())
 
@@ -66,15 +73,15 @@ def test_an_epoch_shows_no_image_twice_and_ends_with_the_smallest_domain():
     stream = make(ratio=1, split=split, sources=batches.sources).unlabeled
     assert stream.epoch_steps == 11 // 4
     for domain, left_out in ((0, 3), (1, 24)):
-        first = np.concatenate([stream.at(1, step)[domain] for step in range(2)])
-        second = np.concatenate([stream.at(1, step)[domain] for step in range(2, 4)])
-        assert len(set(first.tolist())) == 8 == len(split.unlabeled[domain]) - left_out
-        assert first.tolist() != second.tolist()
+        first = [i for step in range(2) for i in shown(stream, step, domain)]
+        second = [i for step in range(2, 4) for i in shown(stream, step, domain)]
+        assert len(set(first)) == 8 == len(split.unlabeled[domain]) - left_out
+        assert first != second
 
 
 def test_over_many_epochs_every_image_is_seen_as_often():
     stream = make(ratio=1).labeled
-    counts = collections.Counter(int(i) for step in range(900) for i in stream.at(1, step)[0])
+    counts = collections.Counter(i for step in range(900) for i in shown(stream, step, 0))
     assert len(counts) == 15
     # 900 steps x 4 of 15 images: 240 each, +- 5 standard deviations of the left-out tails.
     assert max(abs(count - 240) for count in counts.values()) < 5 * np.sqrt(300 * 0.16)
@@ -95,6 +102,32 @@ def test_views_of_one_image_in_two_places_differ():
     batch = make(batch=2, ratio=2, split=split)[0]
     assert not np.array_equal(batch.unlabeled.strong[0], batch.unlabeled.strong[2])
     assert not np.array_equal(batch.labeled.strong[0], batch.unlabeled.strong[0])
+
+
+def test_every_image_has_a_number_of_its_own_over_all_domains():
+    batches = make()
+    numbers = {}
+    for step in range(12):
+        for views, chosen in zip(batches[step], ("labeled", "unlabeled"), strict=True):
+            stream = getattr(batches, chosen)
+            for e, number in enumerate(views.index.tolist()):
+                domain, place = e % 2, e // 2
+                image = (domain, shown(stream, step, domain)[place])
+                assert numbers.setdefault((chosen, number), image) == image
+    counts = {c: sum(of == c for of, _ in numbers) for c in ("labeled", "unlabeled")}
+    assert counts == {"labeled": 30, "unlabeled": 42}
+    assert len(set(numbers.values())) == 72
+    assert {n for of, n in numbers if of == "unlabeled"} == set(range(42))
+
+
+def test_a_second_strong_view_is_drawn_for_itself_and_changes_no_other():
+    one, both = make()[3], make(second=True)[3]
+    assert one.labeled.second is None
+    for few, more in zip(one, both, strict=True):
+        np.testing.assert_array_equal(few.strong, more.strong)
+        np.testing.assert_array_equal(few.weak, more.weak)
+        same = [np.array_equal(a, b) for a, b in zip(more.strong, more.second, strict=True)]
+        assert not all(same)
 
 
 @pytest.mark.parametrize("threads, workers", [(0, 0), (4, 0), (1, 2)])

@@ -4,12 +4,14 @@ import pytest
 
 from jaxclr.errors import JaxclrError
 from jaxclr.training.checkpoint import Checkpoints
-from jaxclr.training.step import TrainState
+from jaxclr.training.state import TrainState
 
 
 def state(value: float, width: int = 3) -> TrainState:
     kernel = jnp.full((width,), value)
-    return TrainState(jnp.int32(value), {"kernel": kernel}, {"mean": -kernel}, (), (), {})
+    return TrainState(
+        jnp.int32(value), jnp.uint32(3), {"kernel": kernel}, {"mean": -kernel}, (), (), (), {}
+    )
 
 
 def save(folder, accuracies):

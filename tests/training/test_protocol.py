@@ -6,7 +6,8 @@ import numpy as np
 from jaxclr.methods.fixmatch import fixmatch
 from jaxclr.models.convnet import ConvNet
 from jaxclr.optim import Sgd
-from jaxclr.training.step import Setting, initial_state, make_train_step
+from jaxclr.training.state import Setting, initial_state
+from jaxclr.training.step import make_train_step
 from jaxclr.types import Batch, Views
 
 DOMAINS, ROWS, SIZE, CLASSES, WIDTH = 3, 4, 16, 3, 2
@@ -111,7 +112,7 @@ def make_batch(rng) -> Batch:
         weak, strong = (
             np.clip(base + rng.integers(0, 120, shape), 0, 255).astype(np.uint8) for _ in "ws"
         )
-        return Views(weak, strong, label, domain)
+        return Views(weak, strong, label, domain, np.arange(len(label), dtype=np.int32))
 
     return Batch(views(), views())
 

@@ -15,7 +15,9 @@ from jaxclr.optim import Sgd
 from jaxclr.pipeline.batches import Batches
 from jaxclr.pipeline.split import draw_split
 from jaxclr.training.layout import make_layout
-from jaxclr.training.step import Setting, initial_state, join, make_train_step, normalise
+from jaxclr.training.passes import join, normalise
+from jaxclr.training.state import Setting, initial_state
+from jaxclr.training.step import make_train_step
 
 DOMAINS = 2
 

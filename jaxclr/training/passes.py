@@ -1,0 +1,150 @@
+"""The passes of a step over the views of a batch, and what the losses see of them."""
+
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped, UInt8
+
+from jaxclr.models.network import PureNetwork
+from jaxclr.training.state import Frozen, Setting, TrainState
+from jaxclr.types import Batch, Evidence, Outputs, Prediction, Tensor
+
+Purpose = Literal["weak", "labeled", "strong", "second", "look", "style", "labeler", "terms"]
+PURPOSES: tuple[Purpose, ...] = (
+    "weak", "labeled", "strong", "second", "look", "style", "labeler", "terms",
+)  # fmt: skip
+
+
+class Passes:
+    """Runs the network over one batch, pass by pass.
+
+    Each pass normalises by, and records, its own statistics: ``stats`` is what they are after the
+    passes made so far.
+    """
+
+    def __init__(self, setting: Setting, state: TrainState, batch: Batch):
+        self.setting, self.state, self.batch, self.stats = setting, state, batch, state.stats
+
+    def key(self, purpose: Purpose) -> PRNGKeyArray:
+        """The key of one kind of draw in this step: of where we are, not of how we got here."""
+        run = jax.random.key(self.state.seed)
+        return jax.random.fold_in(jax.random.fold_in(run, self.state.step), PURPOSES.index(purpose))
+
+    def pixels(self, images: Shaped[Array, "b h w 3"]) -> Float[Array, "b h w 3"]:
+        """Bytes, or numbers in [0, 1], as the network takes them."""
+        return normalise(images, self.setting.mean, self.setting.std).astype(self.setting.dtype)
+
+    def joined(self, field: str) -> UInt8[Array, "b h w 3"]:
+        """A view of labeled and unlabeled images."""
+        labeled, unlabeled = (getattr(views, field) for views in self.batch)
+        return join(labeled, unlabeled, self.setting.num_domains)
+
+    def learn(
+        self, params: PyTree, images: Shaped[Tensor, "b h w 3"], purpose: Purpose
+    ) -> Prediction:
+        """A pass with gradient; classifiers that draw, draw."""
+        return self._run(params, images, purpose, guess=False)
+
+    def guess(self, params: PyTree) -> Prediction:
+        """A pass over all weak views, without gradient."""
+        frozen = jax.lax.stop_gradient(params)
+        return self._run(frozen, self.joined("weak"), "weak", guess=True)
+
+    def _run(
+        self, params: PyTree, images: Shaped[Tensor, "b h w 3"], purpose: Purpose, *, guess: bool
+    ) -> Prediction:
+        prediction, self.stats = self.setting.network(
+            params, self.stats, self.pixels(jnp.asarray(images)),
+            groups=self.setting.num_domains, train=True, key=self.key(purpose), guess=guess,
+        )  # fmt: skip
+        return prediction
+
+    def beside(
+        self, network: PureNetwork, params: PyTree, stats: PyTree, field: str, *, train: bool
+    ) -> Prediction:
+        """What another network says of a view, without gradient and recording nothing."""
+        prediction, _ = network(
+            *jax.lax.stop_gradient((params, stats)), self.pixels(self.joined(field)),
+            groups=self.setting.num_domains, train=train,
+        )  # fmt: skip
+        return prediction
+
+
+def forward(
+    setting: Setting, params: PyTree, state: TrainState, batch: Batch, frozen: Frozen
+) -> tuple[PyTree, PyTree, Outputs]:
+    """The passes that the method's terms read, in the order of the protocol.
+
+    All weak views give pseudo-labels, without gradient; then the labeled weak views alone; then
+    all strong views, second strong views, and restyled weak views.
+
+    Returns:
+        The running statistics, the labeler's memory, and what the terms may see.
+    """
+    labeled, unlabeled = batch
+    n, method, run = setting.num_domains, setting.method, Passes(setting, state, batch)
+    given = join(labeled.label, jnp.full_like(unlabeled.label, -1), n)
+    domain = join(labeled.domain, unlabeled.domain, n)
+    index = join(jnp.full_like(labeled.index, -1), unlabeled.index, n)
+    progress = state.step / setting.steps
+    seen: dict[str, Any] = dict.fromkeys(("labeled", "weak", "pseudo", "strong", "second", "style"))
+    memory = state.memory
+    if "pseudo" in method.reads:
+        seen["weak"] = run.guess(params)
+        evidence = Evidence(seen["weak"], given, domain, index, n, progress, run.key("labeler"))
+        memory, seen["pseudo"] = method.labeler.label(memory, evidence)
+    if "labeled" in method.reads:
+        seen["labeled"] = run.learn(params, labeled.weak, "labeled")
+    strong = [field for field in ("strong", "second") if field in method.reads]
+    for field in strong:
+        seen[field] = run.learn(params, run.joined(field), field)
+    if "style" in method.reads:
+        look = method.style(
+            frozen.style, run.joined("weak").astype(jnp.float32) / 255, domain, run.key("look")
+        )
+        seen["style"] = run.learn(params, look, "style")
+    if "average" in method.reads:
+        seen["average"] = tuple(
+            run.beside(setting.network, state.ema, state.stats, field, train=True)
+            for field in ("strong", "second")
+        )
+    if setting.prior is not None and frozen.prior:
+        seen["prior"] = tuple(
+            run.beside(setting.prior, *frozen.prior, field, train=False).features.astype(
+                jnp.float32
+            )
+            for field in strong
+        )
+    return run.stats, memory, Outputs(
+        **seen,
+        label=jnp.asarray(labeled.label),
+        given=given,
+        domain=domain,
+        num_domains=n,
+        progress=progress,
+        key=run.key("terms"),
+        prototypes=params["head"].get("prototypes"),
+        memory=memory,
+        bank=state.bank,
+    )  # fmt: skip
+
+
+def join(
+    labeled: Shaped[Tensor, "l ..."], unlabeled: Shaped[Tensor, "u ..."], num_domains: int
+) -> Shaped[Array, "b ..."]:
+    """Joins labeled and unlabeled examples row by row, so that each stays on its device.
+
+    Concatenating end to end instead would move most of them to other devices.
+    """
+    rows, shape = len(labeled) // num_domains, labeled.shape[1:]
+    parts = [part.reshape(rows, -1, *shape) for part in (labeled, unlabeled)]
+    return jnp.concatenate(parts, axis=1).reshape(-1, *shape)
+
+
+def normalise(
+    images: Shaped[Tensor, "b h w 3"], mean: tuple[float, ...], std: tuple[float, ...]
+) -> Float[Array, "b h w 3"]:
+    """From bytes, or numbers in [0, 1], to numbers around zero."""
+    scale = 255 if images.dtype == jnp.uint8 else 1
+    return (jnp.asarray(images, jnp.float32) / scale - jnp.array(mean)) / jnp.array(std)
