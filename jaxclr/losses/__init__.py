@@ -4,8 +4,37 @@ Each computes in float32 whatever it is given. Nothing here knows of models or d
 JAX training loop can use them.
 """
 
-from jaxclr.losses.classification import cross_entropy
+from jaxclr.losses.assignment import sinkhorn
+from jaxclr.losses.calibration import (
+    gaussian_t_calibration,
+    local_preservation,
+    neighbourhood_entropy,
+)
+from jaxclr.losses.classification import cross_entropy, negative_learning, soft_cross_entropy
+from jaxclr.losses.contrastive import mv_dhel, negative_logsumexp, nt_xent
 from jaxclr.losses.reduce import masked_mean, unit
+from jaxclr.losses.redundancy import barlow_twins, cosine_distance, whiten, whitening_mse
 from jaxclr.losses.repulsion import negative_class_contrastive
+from jaxclr.losses.semi_supervised import semi_supervised_contrastive, supervised_contrastive
 
-__all__ = ["cross_entropy", "masked_mean", "negative_class_contrastive", "unit"]
+__all__ = [
+    "barlow_twins",
+    "cosine_distance",
+    "cross_entropy",
+    "gaussian_t_calibration",
+    "local_preservation",
+    "masked_mean",
+    "mv_dhel",
+    "negative_class_contrastive",
+    "negative_learning",
+    "negative_logsumexp",
+    "neighbourhood_entropy",
+    "nt_xent",
+    "semi_supervised_contrastive",
+    "sinkhorn",
+    "soft_cross_entropy",
+    "supervised_contrastive",
+    "unit",
+    "whiten",
+    "whitening_mse",
+]

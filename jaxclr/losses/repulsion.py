@@ -7,6 +7,8 @@ Symbols: ``z`` unit features, ``y`` a given or guessed class, ``m`` the weight o
     A_j = \{a : y_a = j\}, \qquad B_{ij} = \{b : \text{domain}_b = i,\; y_b \ne j\}.
 """
 
+from typing import Literal, NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num
@@ -24,6 +26,8 @@ def negative_class_contrastive(
     num_domains: int,
     temperature: float = 0.1,
     attraction: Float[Array, ""] | float = 0.0,
+    reading: Literal["pairs", "group_means", "anchors"] = "pairs",
+    frozen_numerator: bool = True,
 ) -> tuple[Float[Array, "k n"], Bool[Array, "k n"]]:
     r"""Log-repulsion of every class from the other classes of every domain.
 
@@ -38,6 +42,18 @@ def negative_class_contrastive(
     e^{z_a^\top z_{a'}/T}` (weighted by :math:`m_a m_{a'}`; a class of fewer than two examples
     keeps :math:`P_j = 1`), which is the paper's ablation.
 
+    The paper's words leave open where the sums stand. Two other readings, by ``reading``: the
+    whole groups' mean similarity, or each example's own sum, averaged over its class
+    (means weighted by :math:`m_a m_b` and by :math:`m_a`),
+
+    .. math::
+        \text{group means: } \log\Big(1 + e^{(\mathrm{mean}_{a, b}\, z_a^\top z_b - P_j)/T}\Big),
+        \qquad \text{anchors: } \mathrm{mean}_{a \in A_j} \log\Big(1 + \sum_{b \in B_{ij}}
+            m_b \, e^{(z_a^\top z_b - P_j)/T}\Big).
+
+    Without ``frozen_numerator``, each :math:`\log(1 + x)` becomes the log-sum-exp alone,
+    :math:`\log x` with :math:`P_j = 1`: it never saturates, and may be negative.
+
     Args:
         features: Vectors of any float type; scaled to length one here, so their own scale is
             free. A zero row is at cosine 0 from all others, with a finite gradient.
@@ -48,40 +64,140 @@ def negative_class_contrastive(
         num_domains: ``n``.
         temperature: ``T > 0``; small values attend to the nearest intruders only.
         attraction: :math:`\alpha` in [0, 1]; may be traced, so that it can grow with training.
+            Without a numerator it has no effect.
+        reading: Where the sums stand: one over all pairs, none (means), or one per anchor.
+        frozen_numerator: Whether the numerator stays, which lets repulsion fade as classes part.
 
     Returns:
         The loss of every (class, domain) pair in nats, and whether the pair exists: a trusted
         example of that class anywhere, and one of another class in that domain. Where it does
-        not, the loss is 0.
+        not, the loss is 0. Elsewhere it is at least 0, or, without a numerator, at least
+        :math:`-2/T` plus the log of the summed weights (which group means do not have).
 
     References:
         Son, Rezaei, Liu, `FixCLR <https://arxiv.org/abs/2506.20841>`_, 2025. The sets, the sum
-        over pairs and the fixed numerator are the paper's; the exact form, the temperature and
-        the normalisation are our reconstruction.
+        over pairs and the fixed numerator are the paper's; the exact form, in each reading, the
+        temperature and the normalisation are our reconstruction.
     """
     z = unit(features)
-    weight = weight.astype(jnp.float32)
+    groups = _groups(label, domain, weight.astype(jnp.float32), num_classes, num_domains)
     # Errors of a faster product, such as TF32, would be divided by the temperature.
     cosine = jnp.matmul(z, z.T, precision="highest")
-    kernel = jnp.exp((cosine - 1) / temperature)
+    logits = (cosine - 1) / temperature
+    positive = _positive(logits, groups, attraction) if frozen_numerator else None
+    loss = {"pairs": _pairs, "group_means": _group_means, "anchors": _anchors}[reading]
+    of_class, of_other = groups.of_class, groups.of_other
+    exists = (of_class.sum(0)[:, None] > 0) & (of_other.T @ groups.in_domain > 0)
+    return jnp.where(exists, loss(logits, groups, positive), 0.0), exists
+
+
+class _Groups(NamedTuple):
+    """Who is of which class and domain; the first two count each example by its weight."""
+
+    of_class: Float[Array, "b k"]
+    of_other: Float[Array, "b k"]
+    in_domain: Float[Array, "b n"]
+    label: Int[Array, " b"]
+    domain: Int[Array, " b"]
+    weight: Float[Array, " b"]
+
+
+def _groups(
+    label: Int[Array, " b"],
+    domain: Int[Array, " b"],
+    weight: Float[Array, " b"],
+    num_classes: int,
+    num_domains: int,
+) -> _Groups:
     is_class = jax.nn.one_hot(label, num_classes)
-    of_class = is_class * weight[:, None]
-    of_other = (1 - is_class) * weight[:, None]
-    in_domain = jax.nn.one_hot(domain, num_domains)
-    repulsion = ((of_class.T @ kernel) * of_other.T) @ in_domain
-    exists = (of_class.sum(0)[:, None] > 0) & (of_other.T @ in_domain > 0)
+    return _Groups(
+        of_class=is_class * weight[:, None],
+        of_other=(1 - is_class) * weight[:, None],
+        in_domain=jax.nn.one_hot(domain, num_domains),
+        label=label,
+        domain=domain,
+        weight=weight,
+    )
+
+
+def _pairs(
+    logits: Float[Array, "b b"], groups: _Groups, positive: Float[Array, " k"] | None
+) -> Float[Array, "k n"]:
+    if positive is None:
+        each = _log_sums_of_anchors(logits, groups)
+        num_classes = groups.of_class.shape[1]
+        return _log_sums(each, groups.weight[:, None], groups.label, num_classes)
+    kernel = jnp.exp(logits)
+    repulsion = ((groups.of_class.T @ kernel) * groups.of_other.T) @ groups.in_domain
+    return jnp.log1p(repulsion / positive[:, None])
+
+
+def _group_means(
+    logits: Float[Array, "b b"], groups: _Groups, positive: Float[Array, " k"] | None
+) -> Float[Array, "k n"]:
+    toward = _mean_of_class(logits, groups) * groups.of_other.T
+    count = groups.of_other.T @ groups.in_domain
+    total = jnp.matmul(toward, groups.in_domain, precision="highest")
+    mean = total / jnp.where(count > 0, count, 1.0)
+    return mean if positive is None else jax.nn.softplus(mean - jnp.log(positive)[:, None])
+
+
+def _anchors(
+    logits: Float[Array, "b b"], groups: _Groups, positive: Float[Array, " k"] | None
+) -> Float[Array, "k n"]:
+    if positive is None:
+        return _mean_of_class(_log_sums_of_anchors(logits, groups), groups)
+    # An anchor meets the other classes of its own class alone, so no sum needs a class axis.
+    kernel = jnp.exp(logits) * (groups.label[:, None] != groups.label)
+    repulsion = kernel @ (groups.in_domain * groups.weight[:, None])
+    return _mean_of_class(jnp.log1p(repulsion / positive[groups.label][:, None]), groups)
+
+
+def _mean_of_class(values: Float[Array, "b c"], groups: _Groups) -> Float[Array, "k c"]:
+    """The weighted mean of each class's rows; 0 for a class without weight."""
+    count = groups.of_class.sum(0)[:, None]
+    total = jnp.matmul(groups.of_class.T, values, precision="highest")
+    return total / jnp.where(count > 0, count, 1.0)
+
+
+def _log_sums_of_anchors(logits: Float[Array, "b b"], groups: _Groups) -> Float[Array, "b n"]:
+    """Each anchor's weighted log-sum-exp over the other classes of each domain."""
+    different = groups.label[:, None] != groups.label
+    num_domains = groups.in_domain.shape[1]
+    # The logits are symmetric: their rows serve as the others, whom domains group.
+    return _log_sums(logits, different * groups.weight[:, None], groups.domain, num_domains).T
+
+
+def _log_sums(
+    logits: Float[Array, "b c"],
+    weight: Float[Array, "#b #c"],
+    group: Int[Array, " b"],
+    num_groups: int,
+) -> Float[Array, "g c"]:
+    """Weighted log-sum-exp of each group's rows; 0 for a group without weight."""
+    present = jnp.broadcast_to(weight > 0, logits.shape)
+    # Relative to the largest of its own group: none is lost to float32, however far from 0.
+    largest = jax.ops.segment_max(
+        jax.lax.stop_gradient(jnp.where(present, logits, -jnp.inf)), group, num_groups
+    )
+    largest = jnp.where(largest > -jnp.inf, largest, 0.0)
+    shares = weight * jnp.exp(jnp.where(present, logits - largest[group], -jnp.inf))
+    total = jax.nn.one_hot(group, num_groups).T @ shares
+    return jnp.where(total > 0, jnp.log(jnp.where(total > 0, total, 1.0)) + largest, 0.0)
+
+
+def _positive(
+    logits: Float[Array, "b b"], groups: _Groups, attraction: Float[Array, ""] | float
+) -> Float[Array, " k"]:
+    """The numerator of each class, as a share of the fixed one: e^((P - 1) / T)."""
+    of_class = groups.of_class
     # A zero known before tracing costs no second pass over the kernel.
-    if not (isinstance(attraction, float) and attraction == 0):
-        # Bounded so that its square, in the gradient, is no zero in float32.
-        real = jnp.maximum(_positive(kernel, of_class), 1e-18)
-        repulsion = repulsion / (1 - attraction + attraction * real)[:, None]
-    return jnp.where(exists, jnp.log1p(repulsion), 0.0), exists
-
-
-def _positive(kernel: Float[Array, "b b"], of_class: Float[Array, "b k"]) -> Float[Array, " k"]:
-    """The mean kernel between different examples of each class; 1 where there are no two."""
-    others = kernel * (1 - jnp.eye(len(kernel)))
+    if isinstance(attraction, float) and attraction == 0:
+        return jnp.ones(of_class.shape[1])
+    others = jnp.exp(logits) * (1 - jnp.eye(len(logits)))
     # Exactly zero for one example alone, which a difference of squares is not.
     pairs = (of_class * (of_class.sum(0) - of_class)).sum(0)
     together = ((of_class.T @ others) * of_class.T).sum(1)
-    return jnp.where(pairs > 0, together / jnp.where(pairs > 0, pairs, 1.0), 1.0)
+    real = jnp.where(pairs > 0, together / jnp.where(pairs > 0, pairs, 1.0), 1.0)
+    # Bounded so that its square, in the gradient, is no zero in float32.
+    return 1 - attraction + attraction * jnp.maximum(real, 1e-18)

@@ -14,7 +14,7 @@ import jaxclr.losses
 
 LOSSES = [getattr(jaxclr.losses, name) for name in sorted(jaxclr.losses.__all__)]
 FILES = sorted(Path(jaxclr.losses.__file__).parent.glob("*.py"))
-B, K, N, D = 10, 3, 2, 5
+B, K, M, N, D = 10, 3, 4, 2, 5
 
 rng = np.random.default_rng(0)
 SAMPLES = {
@@ -22,11 +22,20 @@ SAMPLES = {
     "vectors": rng.normal(size=(B, D)).astype(np.float32),
     "logits": rng.normal(size=(B, K)).astype(np.float32),
     "values": rng.normal(size=B).astype(np.float32),
+    "target": np.random.default_rng(1).dirichlet(np.ones(K), B).astype(np.float32),
     "label": rng.integers(0, K, B),
     "domain": np.arange(B) % N,
     "weight": rng.uniform(0.1, 1, B).astype(np.float32),
+    "first": rng.normal(size=(B, D)).astype(np.float32),
+    "second": rng.normal(size=(B, D)).astype(np.float32),
+    "embedding": rng.normal(size=(B, D)).astype(np.float32),
+    "prototypes": rng.normal(size=(K, D)).astype(np.float32),
+    "cosine": rng.uniform(-1, 1, (B, M)).astype(np.float32),
+    "pair_weight": rng.uniform(0.1, 1, (B, M)).astype(np.float32),
+    "prior": rng.normal(size=(B, 4)).astype(np.float32),
+    "scores": rng.normal(size=(B, K)).astype(np.float32),
 }
-SETTINGS = {"num_classes": K, "num_domains": N}
+SETTINGS = {"num_classes": K, "num_domains": N, "temperature": 0.1}
 
 
 def parameters(loss):
@@ -54,6 +63,13 @@ def close(found, expected):
     )
 
 
+def moved(x, order):
+    """One row per example moves with it; those of classes, alone or last, stay where they were."""
+    if x.shape == (B + K,):
+        return np.concatenate([x[:B][order], x[B:]])
+    return x[order] if x.shape[:1] == (B,) else x
+
+
 each_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
 
 
@@ -61,9 +77,8 @@ each_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name
 def test_order_of_examples_is_irrelevant(loss):
     order = np.random.default_rng(1).permutation(B)
     results = values(bound(loss), arguments(loss))
-    shuffled = values(bound(loss), [x[order] for x in arguments(loss)])
-    # One number per example moves with it; anything else stays where it was.
-    close(shuffled, [x[order] if x.shape[:1] == (B,) else x for x in results])
+    shuffled = values(bound(loss), [moved(x, order) for x in arguments(loss)])
+    close(shuffled, [moved(x, order) for x in results])
 
 
 @each_loss

@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pairs import K, N, attractions, directions, gradient, reference, samples, table, traced
+from pairs import (
+    K,
+    N,
+    attractions,
+    directions,
+    gradient,
+    reference,
+    samples,
+    slopes_of_reference,
+    table,
+    traced,
+)
 
 from jaxclr.losses import negative_class_contrastive
 
@@ -26,12 +37,7 @@ def test_its_gradient_is_the_slope_of_the_double_loop(attraction):
     features, *rest = samples()
     share = np.random.default_rng(1).uniform(size=(K, N))
     how = {"temperature": 0.3, "attraction": attraction}
-    slopes = np.zeros(features.shape)
-    for place in np.ndindex(features.shape):
-        step = np.zeros(features.shape)
-        step[place] = 1e-5
-        up, down = (reference(features + s * step, *rest, **how)[0] for s in (1, -1))
-        slopes[place] = ((up - down) * share).sum() / 2e-5
+    slopes = slopes_of_reference(features, *rest, share=share, **how)
     found = gradient(features, *rest, share=share, **how)
     np.testing.assert_allclose(found, slopes, rtol=1e-3, atol=1e-5)
     assert np.abs(slopes).max() > 0.01
