@@ -23,7 +23,7 @@ from jaxclr.training.layout import Layout
 from jaxclr.training.state import TrainState
 
 
-class Tested(NamedTuple):
+class Scores(NamedTuple):
     """The accuracies of one state."""
 
     target: Accuracy
@@ -34,15 +34,15 @@ class Tested(NamedTuple):
 
 
 @runtime_checkable
-class Test(Protocol):
+class Evaluate(Protocol):
     """From a state to its accuracies."""
 
-    def __call__(self, state: TrainState) -> Tested:
+    def __call__(self, state: TrainState) -> Scores:
         """Tests the state."""
         ...
 
 
-class Tester:
+class Evaluator:
     """Tests the states of one run.
 
     Args:
@@ -64,9 +64,9 @@ class Tester:
         self._split, self._num_classes, self._layout = split, num_classes, layout
         self._count_hits, self._embed = count_hits, embed
 
-    def __call__(self, state: TrainState) -> Tested:
+    def __call__(self, state: TrainState) -> Scores:
         """The accuracies by the experiment's way of testing."""
-        how = self._experiment.test
+        how = self._experiment.evaluation
         return self._probe(state, how) if isinstance(how, Probe) else self._classify(state)
 
     def domain_probe(self, state: TrainState) -> float | None:
@@ -96,7 +96,7 @@ class Tester:
             return state.ema
         return jax.tree.map(lambda last, average: (last + average) / 2, state.params, state.ema)
 
-    def _classify(self, state: TrainState) -> Tested:
+    def _classify(self, state: TrainState) -> Scores:
         params = self.tested_params(state)
 
         def on(domain: Domain, indices: Indices) -> Accuracy:
@@ -113,16 +113,16 @@ class Tester:
         )
         for accuracy in rest:
             first = first.plus(accuracy)
-        return Tested(target, first, {})
+        return Scores(target, first, {})
 
-    def _probe(self, state: TrainState, how: Probe) -> Tested:
+    def _probe(self, state: TrainState, how: Probe) -> Scores:
         taught, label = self._gathered(state, self._taught(how))
         labeled, given = self._gathered(state, self._split.labeled)
         tested = self._features(state, self._target, range(len(self._target.paths)))
         guess = linear_probe(taught, label, np.concatenate([tested, labeled]))
         near = nearest_neighbors(taught, label, tested, neighbors=how.neighbors)
         right = 100 * float(np.mean(near == self._target.label))
-        return Tested(
+        return Scores(
             self._accuracy(guess[: len(tested)], self._target.label),
             self._accuracy(guess[len(tested) :], given),
             {"neighbors_accuracy": right},

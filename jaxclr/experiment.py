@@ -12,7 +12,7 @@ from jaxclr.models.style import NoStyle
 from jaxclr.optim import Optimizer, Sgd
 from jaxclr.pipeline.augment import Augment
 from jaxclr.pipeline.source import Dataset
-from jaxclr.probe import Classify, Test
+from jaxclr.probe import Classify, Evaluation
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Experiment:
     """How views of images are made."""
     prior: Prior = dataclasses.field(default_factory=NoPrior)
     """A frozen encoder whose neighbourhoods terms may preserve."""
-    test: Test = dataclasses.field(default_factory=Classify)
+    evaluation: Evaluation = dataclasses.field(default_factory=Classify)
     """How what was learned is tested."""
     targets: tuple[str, ...] = ()
     """Domains to hold out, one run each; none given: every domain in turn."""

@@ -11,17 +11,17 @@ from jaxclr.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
-class Test:
+class Evaluation:
     """How what was learned is tested."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Classify(Test):
+class Classify(Evaluation):
     """By the network's own classifier."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Probe(Test):
+class Probe(Evaluation):
     """By a logistic regression on frozen features, as self-supervised networks are tested.
 
     It learns from the source domains' training images and is tested on the target; the accuracy
@@ -36,7 +36,7 @@ class Probe(Test):
 
     def __post_init__(self) -> None:
         if self.neighbors < 1:
-            raise InputError(f"--test.neighbors is {self.neighbors}; it must be at least 1.")
+            raise InputError(f"--evaluation.neighbors is {self.neighbors}; it must be at least 1.")
 
 
 def linear_probe(

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from jaxclr.errors import InputError
 from jaxclr.evaluation import CountHits, Embed, features_of, make_count_hits, make_embed
+from jaxclr.evaluator import Evaluator
 from jaxclr.experiment import Experiment, as_code, differences, imports
 from jaxclr.metrics import Journal
 from jaxclr.models.network import PureNetwork
@@ -31,7 +32,6 @@ from jaxclr.pipeline.split import (
 from jaxclr.progress import RunView
 from jaxclr.results import write_results
 from jaxclr.survey import Renewal, needs_start, prototypes_at
-from jaxclr.tester import Tester
 from jaxclr.training.checkpoint import Checkpoints
 from jaxclr.training.layout import Layout, make_layout
 from jaxclr.training.loop import Clock, Plan, train
@@ -209,29 +209,29 @@ class Run:
             state, start, seconds = found or (state, 0, 0.0)
             state = self.layout.put_state(state)
             journal.rewind(start)
-            clock, tester = Clock(seconds), self._tester()
+            clock, evaluator = Clock(seconds), self._evaluator()
             with RunView(console, self.title, steps=self.plan.steps, start=start) as view:
                 state = train(
-                    state, self._batches_from(start), self._step, tester,
+                    state, self._batches_from(start), self._step, evaluator,
                     renew=self._renewal(), start=start, plan=self.plan, layout=self.layout,
                     clock=clock, journal=journal, checkpoints=checkpoints, view=view,
                     on_pace=on_pace,
                 )  # fmt: skip
         finally:
             checkpoints.close()
-        write_own(self.folder / "weights.npz", tester.tested_params(state), state.stats)
+        write_own(self.folder / "weights.npz", evaluator.tested_params(state), state.stats)
         write_results(
             self.folder / "results.json", journal.lines(),
             experiment=self.experiment.name, target=self.target, seed=self.seed,
             classes=self.collection.classes, plan=self.plan, clock=clock, layout=self.layout,
-            domain_probe_accuracy=tester.domain_probe(state),
+            domain_probe_accuracy=evaluator.domain_probe(state),
         )  # fmt: skip
 
     def _step(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         return self.program.train_step(state, batch, self._frozen)
 
-    def _tester(self) -> Tester:
-        return Tester(
+    def _evaluator(self) -> Evaluator:
+        return Evaluator(
             self.experiment, self.sources, self.held_out, self.split,
             len(self.collection.classes), self.layout, self.program.count_hits, self.program.embed,
         )  # fmt: skip

@@ -93,9 +93,9 @@ class Evidence(NamedTuple):
 class Outputs(NamedTuple):
     """All that a loss term may see; what the annotator hid is not in it.
 
-    ``weak``, ``strong``, ``second``, ``style``, ``pseudo``, ``given`` and ``domain`` cover labeled
-    and unlabeled images alike ("b"), ``labeled`` and ``label`` the labeled ones alone ("l"). What
-    no term of the method reads is None.
+    ``weak``, ``strong``, ``second``, ``learned``, ``style``, ``pseudo``, ``given`` and ``domain``
+    cover labeled and unlabeled images alike ("b"), ``labeled`` and ``label`` the labeled ones alone
+    ("l"). What no term of the method reads is None.
     """
 
     labeled: Prediction | None
@@ -116,6 +116,8 @@ class Outputs(NamedTuple):
     """For draws of the terms; another at every step."""
     second: Prediction | None = None
     """Of all images' other strong views, with gradient."""
+    learned: Prediction | None = None
+    """Of all weak views once more, with gradient."""
     style: Prediction | None = None
     """Of all weak views in the look of another domain, with gradient."""
     average: tuple[Prediction, Prediction] | None = None

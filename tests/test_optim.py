@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxclr.optim import Sgd
+from jaxclr.optim import Adam, Sgd
 
 STEPS = 6
 
@@ -111,3 +111,58 @@ def test_settings_read_back_from_their_repr_and_cannot_be_changed():
     assert hash(sgd) == hash(dataclasses.replace(sgd))
     with pytest.raises(dataclasses.FrozenInstanceError):
         sgd.momentum = 0.5
+
+
+def test_the_rate_may_fall_to_a_fifth_by_seven_sixteenths_of_a_half_turn():
+    sgd = Sgd(0.5, 0.25, momentum=0.0, weight_decay=0.0, schedule="cosine_7_16")
+    expected = np.cos(7 * np.pi * np.arange(STEPS) / (16 * STEPS))
+    found = paces(sgd, STEPS, 1)
+    np.testing.assert_allclose(found["backbone"], 0.5 * expected, rtol=1e-5)
+    np.testing.assert_allclose(found["head"], 0.25 * expected, rtol=1e-5)
+
+
+def test_norms_and_biases_may_be_spared_from_decay():
+    sgd = Sgd(1.0, 1.0, momentum=0.0, weight_decay=0.1, decays_all=False)
+    optimizer, params = sgd.build(steps=STEPS), single(values(0))
+    nothing = jax.tree.map(jnp.zeros_like, params)
+    moved, _ = optimizer.update(nothing, optimizer.init(params), params)
+    jax.tree.map(
+        lambda u, p: np.testing.assert_allclose(u, -0.1 * p if p.ndim > 1 else 0 * p, rtol=1e-5),
+        moved, params,
+    )  # fmt: skip
+
+
+def test_projector_and_predictor_move_at_the_pace_of_the_head():
+    params = {name: jnp.zeros(1) for name in ("backbone", "head", "predictor", "projector")}
+    optimizer = Sgd(0.5, 0.25, momentum=0.0, weight_decay=0.0).build(steps=STEPS)
+    ones = jax.tree.map(jnp.ones_like, params)
+    moved, _ = optimizer.update(ones, optimizer.init(params), params)
+    assert {name: -float(u[0]) for name, u in moved.items()} == {
+        "backbone": 0.5, "head": 0.25, "predictor": 0.25, "projector": 0.25,
+    }  # fmt: skip
+
+
+def test_adam_warms_up_and_drops_twice_late_in_the_run():
+    """Each step as its paper states it, in double precision."""
+    adam = Adam(learning_rate=0.1, weight_decay=0.01, warmup=4, drops=(0.5, 0.75))
+    steps = 8
+    optimizer, params = adam.build(steps=steps), single(values(0))
+    state, update = optimizer.init(params), jax.jit(optimizer.update)
+    exact, m, v = values(0), None, None
+    for step in range(steps):
+        grads = values(step + 1)
+        updates, state = update(single(grads), state, params)
+        params = optax.apply_updates(params, updates)
+        g = jax.tree.map(lambda g, p: g + 0.01 * p, grads, exact)
+        zeros = jax.tree.map(np.zeros_like, g)
+        m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, zeros if m is None else m, g)
+        v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, zeros if v is None else v, g)
+        rate = 0.1 * min((step + 1) / 4, 1) * 0.2 ** ((step >= 4) + (step >= 6))
+        exact = jax.tree.map(
+            lambda p, m, v, t=step + 1, r=rate: p
+            - r * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8),
+            exact, m, v,
+        )  # fmt: skip
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), params, exact
+        )

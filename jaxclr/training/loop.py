@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import jax
 
+from jaxclr.evaluator import Evaluate, Scores
 from jaxclr.metrics import Journal, Window
 from jaxclr.progress import RunView
-from jaxclr.tester import Test, Tested
 from jaxclr.training.checkpoint import Checkpoints
 from jaxclr.training.layout import Layout
 from jaxclr.training.state import TrainState
@@ -71,7 +71,7 @@ class Clock:
 
 
 def train(
-    state: TrainState, batches: Iterator[Batch], train_step: Step, test: Test, *,
+    state: TrainState, batches: Iterator[Batch], train_step: Step, test: Evaluate, *,
     renew: Renew | None, start: int, plan: Plan, layout: Layout, clock: Clock,
     journal: Journal, checkpoints: Checkpoints, view: RunView,
     on_pace: Callable[[float], None],
@@ -133,7 +133,7 @@ def _fetched(metrics: Metrics) -> dict[str, float]:
     return {name: float(value) for name, value in jax.device_get(metrics).items()}
 
 
-def _tested(found: Tested) -> dict[str, object]:
+def _tested(found: Scores) -> dict[str, object]:
     return {
         "accuracy": found.target.total,
         "accuracy_per_class": found.target.per_class,

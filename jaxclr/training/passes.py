@@ -10,9 +10,11 @@ from jaxclr.models.network import PureNetwork
 from jaxclr.training.state import Frozen, Setting, TrainState
 from jaxclr.types import Batch, Evidence, Outputs, Prediction, Tensor
 
-Purpose = Literal["weak", "labeled", "strong", "second", "look", "style", "labeler", "terms"]
+Purpose = Literal[
+    "weak", "labeled", "strong", "second", "look", "style", "labeler", "terms", "learned"
+]
 PURPOSES: tuple[Purpose, ...] = (
-    "weak", "labeled", "strong", "second", "look", "style", "labeler", "terms",
+    "weak", "labeled", "strong", "second", "look", "style", "labeler", "terms", "learned",
 )  # fmt: skip
 
 
@@ -77,7 +79,7 @@ def forward(
     """The passes that the method's terms read, in the order of the protocol.
 
     All weak views give pseudo-labels, without gradient; then the labeled weak views alone; then
-    all strong views, second strong views, and restyled weak views.
+    all strong views, second strong views, weak views with gradient, and restyled weak views.
 
     Returns:
         The running statistics, the labeler's memory, and what the terms may see.
@@ -88,7 +90,7 @@ def forward(
     domain = join(labeled.domain, unlabeled.domain, n)
     index = join(jnp.full_like(labeled.index, -1), unlabeled.index, n)
     progress = state.step / setting.steps
-    seen: dict[str, Any] = dict.fromkeys(("labeled", "weak", "pseudo", "strong", "second", "style"))
+    seen: dict[str, Any] = dict.fromkeys(("labeled", "weak", "pseudo", "strong"))
     memory = state.memory
     if "pseudo" in method.reads:
         seen["weak"] = run.guess(params)
@@ -99,6 +101,8 @@ def forward(
     strong = [field for field in ("strong", "second") if field in method.reads]
     for field in strong:
         seen[field] = run.learn(params, run.joined(field), field)
+    if "learned" in method.reads:
+        seen["learned"] = run.learn(params, run.joined("weak"), "learned")
     if "style" in method.reads:
         look = method.style(
             frozen.style, run.joined("weak").astype(jnp.float32) / 255, domain, run.key("look")

@@ -1,0 +1,80 @@
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from toy import Toy, toy_experiment
+
+from jaxclr.evaluation import features_of, make_count_hits, make_embed
+from jaxclr.evaluator import Evaluator
+from jaxclr.pipeline.split import draw_split
+from jaxclr.probe import Probe, domain_probe, linear_probe, nearest_neighbors
+from jaxclr.training.layout import make_layout
+from jaxclr.training.state import Setting, initial_state
+
+EXPERIMENT = toy_experiment()
+COLLECTION = Toy().load()
+*SOURCES, TARGET = COLLECTION.domains
+SPLIT = draw_split(SOURCES, COLLECTION.classes, labels_per_class=3, seed=1)
+LAYOUT = make_layout(8, jax.devices()[:1])
+SETTING = Setting(
+    EXPERIMENT.model.build(3, seed=1), EXPERIMENT.method, EXPERIMENT.optimizer.build(steps=1),
+    num_classes=3, num_domains=2, steps=1, mean=(0.5,) * 3, std=(0.5,) * 3, ema_decay=0.9,
+)  # fmt: skip
+COUNT_HITS = make_count_hits(SETTING, LAYOUT)
+EMBED = make_embed(SETTING.network, EXPERIMENT.augment, SETTING.dtype, LAYOUT)
+STATE = initial_state(SETTING)
+
+
+def evaluator(**changes) -> Evaluator:
+    experiment = dataclasses.replace(EXPERIMENT, **changes)
+    return Evaluator(experiment, tuple(SOURCES), TARGET, SPLIT, 3, LAYOUT, COUNT_HITS, EMBED)
+
+
+def features(domain, indices):
+    return features_of(
+        EMBED, STATE.params, STATE.stats, LAYOUT, domain, indices, EXPERIMENT.augment
+    )
+
+
+def test_features_come_in_the_order_asked_for_and_without_the_padding():
+    every = features(TARGET, range(36))
+    assert every.shape == (36, SETTING.network.width)
+    np.testing.assert_allclose(features(TARGET, [7, 3, 30]), every[[7, 3, 30]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("labels", ["all", "given"])
+def test_a_probe_learns_from_the_sources_and_is_tested_on_the_target(labels):
+    found = evaluator(evaluation=Probe(labels=labels, neighbors=3))(STATE)
+    chosen = SPLIT.labeled if labels == "given" else [range(36)] * 2
+    taught = np.concatenate([features(d, i) for d, i in zip(SOURCES, chosen, strict=True)])
+    label = np.concatenate([d.label[i] for d, i in zip(SOURCES, chosen, strict=True)])
+    tested = features(TARGET, range(36))
+    guess = linear_probe(taught, label, tested)
+    np.testing.assert_allclose(found.target.total, 100 * np.mean(guess == TARGET.label))
+    np.testing.assert_array_equal(found.target.counts, [12, 12, 12])
+    near = nearest_neighbors(taught, label, tested, neighbors=3)
+    np.testing.assert_allclose(
+        found.more["neighbors_accuracy"], 100 * np.mean(near == TARGET.label)
+    )
+    assert found.source.counts.tolist() == [6, 6, 6]
+
+
+def test_the_domain_probe_takes_as_many_images_of_every_domain():
+    value = evaluator(domain_probe=20).domain_probe(STATE)
+    order = np.random.Generator(np.random.Philox(36)).permutation(36)[:20]
+    expected = domain_probe([features(d, order) for d in (*SOURCES, TARGET)])
+    np.testing.assert_allclose(value, expected)
+    assert evaluator(domain_probe=0).domain_probe(STATE) is None
+
+
+def test_the_last_weights_the_average_or_the_mean_of_both_are_tested():
+    ema = jax.tree.map(lambda x: x + 1, STATE.params)
+    state = STATE._replace(ema=ema)
+    first = [
+        jax.tree.leaves(evaluator(ema_decay=decay, tested=tested).tested_params(state))[0]
+        for decay, tested in ((None, "average"), (0.9, "last"), (0.9, "average"), (0.9, "both"))
+    ]
+    plain = first[0]
+    for found, more in zip(first, (0, 0, 1, 0.5), strict=True):
+        np.testing.assert_allclose(found, plain + more, rtol=1e-6)
