@@ -9,15 +9,17 @@ from jaxtyping import Array, Float
 class BatchNorm(nnx.Module):
     """Normalises channels by the statistics of each group of images, in float32.
 
-    Agrees with torch's: momentum 0.9 (torch's 0.1), epsilon 1e-5, two-pass variance, and a
-    running variance that is the unbiased one. Groups update the running statistics one after
-    another, as if each had been a batch of its own.
+    Agrees with torch's: two-pass variance, and a running variance that is the unbiased one. Groups
+    update the running statistics one after another, as if each had been a batch of its own.
+
+    Args:
+        width: How many channels.
+        momentum: Share of the running statistics that one group leaves; torch calls 0.9 0.1.
+        epsilon: Added to the variance before its root is divided by.
     """
 
-    momentum = 0.9
-    epsilon = 1e-5
-
-    def __init__(self, width: int):
+    def __init__(self, width: int, *, momentum: float = 0.9, epsilon: float = 1e-5):
+        self.momentum, self.epsilon = momentum, epsilon
         self.scale = nnx.Param(jnp.ones(width))
         self.bias = nnx.Param(jnp.zeros(width))
         self.mean = nnx.BatchStat(jnp.zeros(width))

@@ -107,11 +107,7 @@ class Augment:
             A new, writable array.
         """
         view = distort(self._mirrored(self._square(image), rng), self.operations, rng)
-        pixels = np.array(view)
-        row, column = rng.integers(self.size, size=2).tolist()
-        top, left = row - self.cutout // 2, column - self.cutout // 2
-        pixels[max(top, 0) : top + self.cutout, max(left, 0) : left + self.cutout] = 0
-        return pixels
+        return with_hole(view, self.cutout, (0, 0, 0), rng)
 
     def evaluation(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "s s 3"]:
         """Scales the shorter side to ``size``, keeping proportions, and takes the central square.
@@ -141,6 +137,27 @@ class Augment:
 def digits() -> Augment:
     """Views of digits: 32 px, values scaled to -1 to 1, and never mirrored into another digit."""
     return Augment(size=32, flip=0.0, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+
+
+def with_hole(
+    view: Image.Image, side: int, fill: tuple[int, int, int], rng: np.random.Generator
+) -> UInt8[np.ndarray, "s s 3"]:
+    """Fills a square about a pixel drawn uniformly; what of it lies past the border is lost.
+
+    Args:
+        view: A square RGB image; it is not changed.
+        side: Of the square that is filled, in pixels; 0 for none.
+        fill: Red, green and blue, 0 to 255.
+        rng: Moves on by the same draws whatever the side.
+
+    Returns:
+        A new, writable array.
+    """
+    pixels = np.array(view)
+    row, column = rng.integers(len(pixels), size=2).tolist()
+    top, left = row - side // 2, column - side // 2
+    pixels[max(top, 0) : top + side, max(left, 0) : left + side] = fill
+    return pixels
 
 
 def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:

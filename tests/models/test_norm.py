@@ -65,6 +65,22 @@ def test_running_statistics_are_those_of_groups_seen_one_batch_after_another(gro
         np.testing.assert_allclose(found[1], var, rtol=1e-5)
 
 
+@pytest.mark.parametrize("groups", [1, 2])
+def test_momentum_and_epsilon_are_those_given(groups):
+    x, mean, var = maps(1), np.zeros(C), np.ones(C)
+    norm = BatchNorm(C, momentum=0.7, epsilon=0.5)
+    found = norm(jnp.asarray(x), groups=groups, train=True)
+    for group in range(groups):
+        values = x[group::groups].astype(np.float64).reshape(-1, C)
+        expected = (x[group::groups] - values.mean(0)) / np.sqrt(values.var(0) + 0.5)
+        np.testing.assert_allclose(found[group::groups], expected, rtol=1e-4, atol=1e-5)
+        mean = 0.7 * mean + 0.3 * values.mean(0)
+        var = 0.7 * var + 0.3 * values.var(0, ddof=1)
+    np.testing.assert_allclose(statistics(norm), (mean, var), rtol=1e-5, atol=1e-6)
+    later = norm(jnp.asarray(x), groups=1, train=False)
+    np.testing.assert_allclose(later, (x - mean) / np.sqrt(var + 0.5), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("groups", [1, 3])
 def test_evaluation_normalises_by_running_statistics_and_leaves_them(groups):
     norm, x = layer(), maps(3)
