@@ -1,0 +1,21 @@
+"""Barlow Twins + ADC on CIFAR-10, ResNet-18 of 3 x 3 stem; linear probe.
+
+Command: ``python -m jaxclr.main --experiment=cifar10_barlow_adc``
+Cost: as ``cifar10_barlow``.
+Accuracy on the test images, %: not measured yet.
+"""
+
+import dataclasses
+
+from jaxclr.experiment import Experiment
+from jaxclr.experiments import cifar10_barlow
+from jaxclr.methods.adc import adc
+
+
+def experiment() -> Experiment:
+    """Without a frozen encoder: anchors alike, and no neighbourhoods to preserve."""
+    return dataclasses.replace(
+        cifar10_barlow.experiment(),
+        name="cifar10_barlow_adc",
+        method=adc(cifar10_barlow.experiment().method),
+    )

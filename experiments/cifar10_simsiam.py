@@ -1,0 +1,25 @@
+"""SimSiam on CIFAR-10, ResNet-18 of 3 x 3 stem; linear probe.
+
+Command: ``python -m jaxclr.main --experiment=cifar10_simsiam``
+Cost: as ``cifar10_simclr``.
+Accuracy on the test images, %: not measured yet.
+"""
+
+import dataclasses
+
+from jaxclr.experiment import Experiment
+from jaxclr.experiments import cifar10_simclr
+from jaxclr.methods.simsiam import simsiam
+from jaxclr.models.heads import Mlp
+
+
+def experiment() -> Experiment:
+    """As ``cifar10_simclr``, by SimSiam."""
+    return dataclasses.replace(
+        cifar10_simclr.experiment(),
+        name="cifar10_simsiam",
+        model=dataclasses.replace(
+            cifar10_simclr.experiment().model, predictor=Mlp(1024, normalised=True)
+        ),
+        method=simsiam(),
+    )

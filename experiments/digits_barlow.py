@@ -1,0 +1,21 @@
+"""Barlow Twins on the embedded digits without labels, four-layer ConvNet; linear probe.
+
+Command: ``python -m jaxclr.main --experiment=digits_barlow``
+Cost: as ``digits_simclr``.
+Accuracy on held-out domains, %: not measured yet.
+"""
+
+import dataclasses
+
+from jaxclr.experiment import Experiment
+from jaxclr.experiments import digits_simclr
+from jaxclr.methods.barlow import barlow
+
+
+def experiment() -> Experiment:
+    """As ``digits_simclr``, by Barlow Twins."""
+    return dataclasses.replace(
+        digits_simclr.experiment(),
+        name="digits_barlow",
+        method=barlow(),
+    )

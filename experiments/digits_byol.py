@@ -1,0 +1,27 @@
+"""BYOL on the embedded digits without labels, four-layer ConvNet; linear probe.
+
+Command: ``python -m jaxclr.main --experiment=digits_byol``
+Cost: as ``digits_simclr``.
+Accuracy on held-out domains, %: not measured yet.
+"""
+
+import dataclasses
+
+from jaxclr.experiment import Experiment
+from jaxclr.experiments import digits_simclr
+from jaxclr.methods.byol import byol
+from jaxclr.models.heads import Mlp
+
+
+def experiment() -> Experiment:
+    """As ``digits_simclr``, by BYOL."""
+    return dataclasses.replace(
+        digits_simclr.experiment(),
+        name="digits_byol",
+        model=dataclasses.replace(
+            digits_simclr.experiment().model, predictor=Mlp(256, normalised=True)
+        ),
+        method=byol(),
+        ema_decay=0.99,
+        tested="last",
+    )
