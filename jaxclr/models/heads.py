@@ -108,16 +108,17 @@ class Classifier(abc.ABC):
 class LinearModule(ClassifierModule):
     """Features to logits by weights and a bias."""
 
-    def __init__(self, width: int, num_classes: int, dropout: float, samples: int, dtype: Any):
+    def __init__(self, width: int, num_classes: int, settings: "Linear", dtype: Any):
         self.kernel = nnx.Param(jnp.zeros((width, num_classes)))
         self.bias = nnx.Param(jnp.zeros(num_classes))
-        self.dropout, self.samples, self.dtype = dropout, samples, dtype
+        self.dropout, self.samples = settings.dropout, settings.samples
+        self.learns_whole, self.dtype = settings.learns_whole, dtype
 
     def __call__(
         self, features: Num[Array, "b d"], embedding: Num[Array, "b e"], *, key: Key, guess: bool
     ) -> tuple[Num[Array, "b k"], Num[Array, "s b k"] | None]:
-        """Drops features in learning, and in the samples of a guess."""
-        if key is None or not self.dropout:
+        """Drops features in learning, unless told not to, and in the samples of a guess."""
+        if key is None or not self.dropout or (self.learns_whole and not guess):
             return self._logits(features), None
         if not guess:
             return self._logits(self._dropped(features, key)), None
@@ -138,13 +139,15 @@ class Linear(Classifier):
     """One linear layer on the features, with dropout before it if asked."""
 
     dropout: float = 0.0
-    """Probability that a feature is dropped in learning, in [0, 1)."""
+    """Probability that a feature is dropped, in [0, 1)."""
     samples: int = 10
     """With dropout: how many times a guess is drawn anew, for its certainty."""
+    learns_whole: bool = False
+    """With dropout: whether learning is spared it, so that the samples of guesses alone drop."""
 
     def module(self, width: int, embedding: int, num_classes: int, dtype: Any) -> LinearModule:
         """The module."""
-        return LinearModule(width, num_classes, self.dropout, self.samples, dtype)
+        return LinearModule(width, num_classes, self, dtype)
 
 
 class PrototypesModule(ClassifierModule):

@@ -17,7 +17,7 @@ def write_own(path: Path, params: PyTree, stats: PyTree) -> None:
     """Writes ``.npz`` with names such as ``params/backbone/conv1/kernel``, whole or not at all."""
     arrays = {**_named(PARAMS, params), **_named(STATS, stats)}
     with replacing(path) as file:
-        np.savez(file, **{name: np.asarray(leaf) for name, leaf in arrays.items()})
+        np.savez(file, **arrays)
 
 
 def is_own(arrays: Mapping[str, np.ndarray]) -> bool:
@@ -59,4 +59,6 @@ def read_own(
 
 def _named(kind: str, tree: PyTree) -> dict[str, np.ndarray]:
     leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {"/".join((kind, *(str(key.key) for key in path))): leaf for path, leaf in leaves}
+    return {
+        "/".join((kind, *(str(key.key) for key in path))): np.asarray(leaf) for path, leaf in leaves
+    }

@@ -25,7 +25,7 @@ def partners(domain: Int[Array, " b"], key: PRNGKeyArray) -> Int[Array, " b"]:
     """
     b = len(domain)
     other = domain[:, None] != domain[None, :]
-    eligible = jnp.where(other.any(1, keepdims=True), other, ~jnp.eye(b, dtype=bool))
+    eligible = jnp.where(other.any(), other, ~jnp.eye(b, dtype=bool))
     count = eligible.sum(1)
     rank = jax.random.randint(key, (b,), 0, jnp.maximum(count, 1))
     return (jnp.cumsum(eligible, 1) > rank[:, None]).argmax(1)

@@ -1,0 +1,86 @@
+"""Every experiment that comes with the package trains and is tested, on pictures of a test's size.
+
+The fast tests put a small network under each experiment's own heads, once for every combination
+of method, heads and optimizer; the slow ones take each network as it is.
+"""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+from toy import toy_experiment
+
+from jaxclr.main import experiment_names, load_experiment
+from jaxclr.methods.flexmatch import flexmatch
+from jaxclr.models.convnet import ConvNet
+from jaxclr.sweep import sweep
+
+EXPERIMENTS = {name: load_experiment(name) for name in experiment_names()}
+
+
+def on_toy(experiment, model=None):
+    """The experiment's method, heads, optimizer and way of testing, on small pictures."""
+    heads = {
+        name: getattr(experiment.model, name) for name in ("classifier", "projector", "predictor")
+    }
+    return toy_experiment(
+        name=experiment.name,
+        model=model or ConvNet(width=4, size=16, **heads),
+        method=experiment.method,
+        optimizer=experiment.optimizer,
+        evaluation=experiment.evaluation,
+        prior=experiment.prior,
+        ema_decay=experiment.ema_decay,
+        tested=experiment.tested,
+        labeled_in_pool=experiment.labeled_in_pool,
+        augment=dataclasses.replace(experiment.augment, size=16, cutout=4),
+        targets=("night",),
+        steps=2,
+        eval_every=2,
+        domain_probe=8,
+    )
+
+
+def distinct():
+    """One experiment of each kind that differs in more than its images and backbone."""
+    seen = []
+    for name, experiment in EXPERIMENTS.items():
+        toy = on_toy(experiment)
+        kind = dataclasses.replace(toy, name="", augment=toy_experiment().augment)
+        if kind not in seen:
+            seen.append(kind)
+            yield name
+
+
+def results_of(experiment, folder):
+    sweep(experiment, folder, Console(quiet=True))
+    return json.loads((folder / experiment.name / "night/seed1/results.json").read_text())
+
+
+@pytest.mark.parametrize("name", [*distinct()])
+def test_two_steps_of_an_experiment_are_made_and_tested(name, tmp_path):
+    results = results_of(on_toy(EXPERIMENTS[name]), tmp_path)
+    assert 0 <= results["accuracy"] <= 100 and results["steps"] == 2
+    journal = tmp_path / name / "night/seed1/metrics.jsonl"
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert set(EXPERIMENTS[name].method.terms) <= lines[0].keys()
+    assert all(np.isfinite(lines[0][term]) for term in EXPERIMENTS[name].method.terms)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_two_steps_are_made_by_the_experiment_s_own_network(name, tmp_path):
+    experiment = EXPERIMENTS[name]
+    toy = on_toy(experiment, experiment.model)
+    toy = dataclasses.replace(toy, augment=dataclasses.replace(toy.augment, size=32))
+    assert results_of(toy, tmp_path)["steps"] == 2
+
+
+def test_the_terms_that_are_named_to_be_read_are_all_that_the_step_makes():
+    assert EXPERIMENTS["digits_erm"].method.reads == {"labeled"}
+    assert EXPERIMENTS["digits_simclr"].method.reads == {"strong", "second"}
+    assert EXPERIMENTS["digits_byol"].method.reads == {"strong", "second", "average"}
+    assert EXPERIMENTS["digits_ssc"].method.reads == {"labeled", "pseudo", "strong", "second"}
+    assert flexmatch().reads == {"labeled", "pseudo", "strong"}
