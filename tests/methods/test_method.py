@@ -6,13 +6,41 @@ import pytest
 from outcomes import outcome
 
 from jaxclr.errors import InputError
+from jaxclr.methods.adc import Calibration, PairCalibration, PairPreservation, Preservation, adc
+from jaxclr.methods.barlow import Decorrelation, barlow
+from jaxclr.methods.byol import PredictsAverage, byol
+from jaxclr.methods.debiaspl import AdaptiveMargin, DebiasedThreshold, debiaspl
+from jaxclr.methods.defixmatch import Debias, SupervisedStrong, defixmatch
+from jaxclr.methods.dhel import DecoupledEnergies, dhel
 from jaxclr.methods.erm import Nobody, Supervised, erm
+from jaxclr.methods.fbcsa import Alignment, Conformity, DomainMeans, fbcsa
 from jaxclr.methods.fixclr import Repulsion, fixclr
 from jaxclr.methods.fixmatch import Consistency, FixedThreshold, fixmatch
+from jaxclr.methods.flexmatch import CurriculumThreshold, flexmatch
+from jaxclr.methods.freematch import Fairness, SelfAdaptive, freematch
 from jaxclr.methods.method import Method, NoBank, Term
-from jaxclr.models.style import NoStyle
+from jaxclr.methods.protogcd import DualLevel, protogcd
+from jaxclr.methods.simclr import ViewContrast, simclr
+from jaxclr.methods.simsiam import PredictsOther, simsiam
+from jaxclr.methods.sinkhorn import SinkhornLabels, sinkhorn
+from jaxclr.methods.soft import SoftConsistency
+from jaxclr.methods.softmatch import TruncatedGaussian, softmatch
+from jaxclr.methods.ssc import SoftUnifiedContrast, UnifiedContrast, ssc
+from jaxclr.methods.stylematch import StyleConsistency, stylematch
+from jaxclr.methods.supcon import LabelContrast, supcon
+from jaxclr.methods.uplm import Certain, uplm
+from jaxclr.methods.wmse import WhitenedDistance, wmse
+from jaxclr.models.style import FourierStyle, NoStyle
 
-KINDS = (Method, Supervised, Consistency, Repulsion, Nobody, FixedThreshold, NoBank, NoStyle)
+KINDS = (
+    Method, Supervised, Consistency, Repulsion, Nobody, FixedThreshold, NoBank, NoStyle,
+    UnifiedContrast, SoftUnifiedContrast, Calibration, Preservation, PairCalibration,
+    PairPreservation, ViewContrast, DecoupledEnergies, PredictsAverage, PredictsOther,
+    Decorrelation, WhitenedDistance, LabelContrast,
+    CurriculumThreshold, SelfAdaptive, Fairness, TruncatedGaussian, DebiasedThreshold,
+    AdaptiveMargin, Debias, SupervisedStrong, DualLevel, SoftConsistency, SinkhornLabels,
+    DomainMeans, Conformity, Alignment, Certain, StyleConsistency, FourierStyle,
+)  # fmt: skip
 SETTINGS = {kind.__name__: kind for kind in KINDS}
 METHODS = [
     erm(),
@@ -20,6 +48,26 @@ METHODS = [
     fixmatch(threshold=0.8, unlabeled_weight=2.0),
     fixclr(),
     fixclr(erm(), weight=0.5, temperature=0.2, reduction="sum", attraction=0.1),
+    ssc(),
+    ssc(labeler=FixedThreshold(0.7), soft=True),
+    adc(fixmatch(), nu=0.5),
+    adc(simclr(decoupled=True)),
+    byol(),
+    simsiam(),
+    barlow(),
+    wmse(slices=2),
+    dhel(),
+    supcon(),
+    flexmatch(warms_up=False),
+    freematch(fairness=0.001),
+    softmatch(num_sigma=3.0),
+    debiaspl(strength=0.5),
+    defixmatch(),
+    protogcd(start=0.2),
+    sinkhorn(prior="given", hard=True),
+    fbcsa(conformity_weight=0.2),
+    fixclr(uplm(least_certainty=0.5)),
+    stylematch(style=FourierStyle(ratio_high=0.1)),
 ]
 
 
