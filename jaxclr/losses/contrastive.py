@@ -105,7 +105,7 @@ def mv_dhel(
     image ``i``,
 
     .. math::
-        \ell_i = -\frac{s_i}{T} + \frac12 \sum_{v = 1}^{2} \log \sum_{j \ne i} e^{s^{v}_{ij} / T}
+        \ell_i = -\frac{s_i}{T} + \sum_{v = 1}^{2} \log \sum_{j \ne i} e^{s^{v}_{ij} / T}
 
     so that no pair of different images is compared across views: the energy of each view is
     decoupled from the alignment of positives.
@@ -121,10 +121,8 @@ def mv_dhel(
 
     References:
         Koromilas et al., `DHEL <https://arxiv.org/abs/2405.18045>`_, 2024, and `MV-DHEL
-        <https://arxiv.org/abs/2507.06979>`_, 2025. The energies within views are theirs; the mean
-        over the two views is ours, so that each anchor is pulled as much as it is pushed, as in
-        ``nt_xent``. The authors' code adds up both energies: its loss for two views is
-        :math:`2 \ell_i + s_i / T`, with twice the weight on spreading.
+        <https://arxiv.org/abs/2507.06979>`_, 2025, and the latter's code, which adds the energies of
+        all views to one alignment.
     """
     one, two = unit(first), unit(second)
     others = ~jnp.eye(len(first), dtype=bool)
@@ -132,4 +130,4 @@ def mv_dhel(
         negative_logsumexp(jnp.matmul(z, z.T, precision="highest"), others, temperature=temperature)
         for z in (one, two)
     ]
-    return (energies[0] + energies[1]) / 2 - (one * two).sum(-1) / temperature
+    return energies[0] + energies[1] - (one * two).sum(-1) / temperature

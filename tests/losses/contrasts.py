@@ -49,7 +49,7 @@ def two_views(first, second, temperature, decoupled=False):
 
 
 def within_views(first, second, temperature):
-    """DHEL, averaged over both views."""
+    """MV-DHEL: one alignment, and the energy of each view."""
     z = [directions(first), directions(second)]
     found = np.zeros(len(first))
     for i in range(len(first)):
@@ -59,7 +59,7 @@ def within_views(first, second, temperature):
             for j in range(len(first)):
                 if j != i:
                     total += np.exp(view[i] @ view[j] / temperature)
-            found[i] += np.log(total) / 2 if total else 0.0
+            found[i] += np.log(total) if total else 0.0
     return found
 
 

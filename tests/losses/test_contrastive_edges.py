@@ -30,7 +30,7 @@ def test_of_orthogonal_images_whose_views_agree_the_logarithm_counts(temperature
     np.testing.assert_allclose(found, np.log1p(8 * np.exp(-1 / T)), rtol=1e-4, atol=1e-6)
     found = dcl(*views, temperature=T)
     np.testing.assert_allclose(found, np.log(8) - 1 / T, rtol=1e-6)
-    np.testing.assert_allclose(mv_dhel(*views, temperature=T), np.log(4) - 1 / T, rtol=1e-6)
+    np.testing.assert_allclose(mv_dhel(*views, temperature=T), 2 * np.log(4) - 1 / T, rtol=1e-6)
 
 
 def test_one_image_alone_is_repelled_by_nothing():
