@@ -13,9 +13,10 @@ from jaxclr.errors import InputError
 from jaxclr.models.style import NoStyle, Style
 from jaxclr.types import Evidence, Outputs, Prediction, PseudoLabels, Sizes
 
-Reads = Literal["labeled", "pseudo", "strong", "second", "style", "average"]
+Reads = Literal["labeled", "pseudo", "strong", "second", "learned", "style", "average"]
 """What a term can ask the step for: a pass over labeled weak views, pseudo-labels by a pass over
-all weak views, or a pass over all strong, second strong or restyled views, or by averaged weights.
+all weak views, or a pass over all strong, second strong, weak (with gradient) or restyled views, or
+by averaged weights.
 """
 
 T = TypeVar("T")
