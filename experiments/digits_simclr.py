@@ -22,7 +22,7 @@ def experiment() -> Experiment:
         dataset=Digits(),
         model=ConvNet(projector=Mlp(256, 64, normalised=True)),
         method=simclr(),
-        optimizer=Adam(learning_rate=1e-3, warmup=20),
+        optimizer=Adam(learning_rate=3e-3, warmup=20),
         augment=self_supervised_digits(),
         evaluation=Probe(),
         seeds=(1,),

@@ -152,7 +152,7 @@ class Run:
 
     @cached_property
     def _prior(self) -> tuple[PureNetwork, tuple[PyTree, PyTree]] | None:
-        return self.experiment.prior.load()
+        return self.experiment.prior.load(target=self.target, seed=self.seed)
 
     @cached_property
     def _frozen(self) -> Frozen:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from jaxclr.errors import InputError
 from jaxclr.losses import cross_entropy, unit
 from jaxclr.methods.fixmatch import fixmatch
-from jaxclr.methods.method import Bank, Method, Term, needed
+from jaxclr.methods.method import Bank, Method, Term, needed, over_domains
 from jaxclr.types import Outputs, PseudoLabels, Sizes
 
 OTHER, COUNT = 0, 1
@@ -70,7 +70,7 @@ class Conformity(Term):
         """The term's value in nats: the mean of each domain, summed over the domains."""
         pseudo, own, other = _compared(outputs)
         loss = cross_entropy(own, pseudo.label) + cross_entropy(other, pseudo.label)
-        return outputs.num_domains * (pseudo.weight * loss).mean()
+        return over_domains(outputs, pseudo.weight * loss)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Alignment(Term):
         # Where there is one class, nothing is next.
         away = jnp.where(repels, cosine, 0).sum(-1) / jnp.maximum(repels.sum(-1), 1)
         loss = 2 - cosine[:, 0] - there + away
-        return n * (pseudo.weight * loss).mean()
+        return over_domains(outputs, pseudo.weight * loss)
 
 
 def other_domains(num_domains: int, key: PRNGKeyArray) -> Int[Array, " n"]:

@@ -13,6 +13,7 @@ from jaxclr.methods.method import (
     Term,
     guessed,
     likeliest,
+    over_domains,
     probabilities_of,
 )
 from jaxclr.types import Evidence, Outputs, PseudoLabels, Sizes
@@ -52,9 +53,7 @@ class Consistency(Term):
         """The term's value in nats."""
         strong, pseudo = guessed(outputs)
         losses = pseudo.weight * cross_entropy(strong.logits, pseudo.label)
-        if not self.labeled:
-            losses = outputs.only_unlabeled(losses)
-        return outputs.num_domains * losses.mean()
+        return over_domains(outputs, losses, labeled=self.labeled)
 
 
 def fixmatch(

@@ -137,6 +137,20 @@ def guessed(outputs: Outputs) -> tuple[Prediction, PseudoLabels]:
     )
 
 
+def over_domains(
+    outputs: Outputs, losses: Float[Array, " b"], *, labeled: bool = True
+) -> Float[Array, ""]:
+    """The mean of each domain, summed over the domains, which have equally many images.
+
+    Args:
+        outputs: What the losses were made from.
+        losses: One per image, labeled and unlabeled.
+        labeled: Whether labeled images count; if not, unlabeled ones alone.
+    """
+    counted = losses if labeled else outputs.only_unlabeled(losses)
+    return outputs.num_domains * counted.mean()
+
+
 def probabilities_of(prediction: Prediction) -> Float[Array, "b k"]:
     """The class probabilities that a network states, in float32."""
     return jax.nn.softmax(prediction.logits.astype(jnp.float32))

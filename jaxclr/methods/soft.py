@@ -5,7 +5,7 @@ import dataclasses
 from jaxtyping import Array, Float
 
 from jaxclr.losses import soft_cross_entropy
-from jaxclr.methods.method import Term, guessed
+from jaxclr.methods.method import Term, guessed, over_domains
 from jaxclr.types import Outputs
 
 
@@ -24,6 +24,4 @@ class SoftConsistency(Term):
         """The term's value in nats."""
         strong, pseudo = guessed(outputs)
         losses = pseudo.weight * soft_cross_entropy(strong.logits, pseudo.probabilities)
-        if not self.labeled:
-            losses = outputs.only_unlabeled(losses)
-        return outputs.num_domains * losses.mean()
+        return over_domains(outputs, losses, labeled=self.labeled)

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from jaxclr.losses import cross_entropy
 from jaxclr.methods.fixmatch import fixmatch
-from jaxclr.methods.method import Method, Term, needed
+from jaxclr.methods.method import Method, Term, needed, over_domains
 from jaxclr.models.style import FourierStyle, Style
 from jaxclr.types import Outputs
 
@@ -27,9 +27,7 @@ class StyleConsistency(Term):
         style = needed(outputs.style, "a pass over restyled views")
         pseudo = needed(outputs.pseudo, "pseudo-labels")
         losses = pseudo.weight * cross_entropy(style.logits, pseudo.label)
-        if not self.labeled:
-            losses = outputs.only_unlabeled(losses)
-        return outputs.num_domains * losses.mean()
+        return over_domains(outputs, losses, labeled=self.labeled)
 
 
 def stylematch(

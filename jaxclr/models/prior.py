@@ -18,8 +18,12 @@ class Prior(abc.ABC):
     """Settings of a frozen encoder."""
 
     @abc.abstractmethod
-    def load(self) -> tuple[PureNetwork, tuple[PyTree, PyTree]] | None:
+    def load(self, *, target: str, seed: int) -> tuple[PureNetwork, tuple[PyTree, PyTree]] | None:
         """The network with its parameters and running statistics; None where there is none.
+
+        Args:
+            target: Domain that the run holds out.
+            seed: Of the run.
 
         Raises:
             InputError: The weights cannot be read, or are not those of the model.
@@ -30,7 +34,7 @@ class Prior(abc.ABC):
 class NoPrior(Prior):
     """No encoder."""
 
-    def load(self) -> None:
+    def load(self, *, target: str, seed: int) -> None:
         """Nothing."""
         return None
 
@@ -43,11 +47,13 @@ class Encoder(Prior):
     """The backbone; what follows it is not used."""
     weights: str
     """The weights.npz of a finished run, or, of a ResNet, a file with torchvision's names: .pth,
-    .safetensors or .npz."""
+    .safetensors or .npz. ``{target}`` and ``{seed}`` in it stand for those of the run, so that
+    every run has an encoder that has not seen its target either."""
 
-    def load(self) -> tuple[PureNetwork, tuple[PyTree, PyTree]]:
+    def load(self, *, target: str, seed: int) -> tuple[PureNetwork, tuple[PyTree, PyTree]]:
         """The network and its arrays; see :class:`Prior`."""
-        network, path = self.model.build(1, seed=0), Path(self.weights)
+        file = self.weights.replace("{target}", target).replace("{seed}", str(seed))
+        network, path = self.model.build(1, seed=0), Path(file)
         arrays = read_arrays(path)
         if is_own(arrays):
             return network, read_own(path, arrays, network.params, network.stats)
