@@ -40,6 +40,13 @@ PAIRS = {
 }
 """Base methods, and the same with FixCLR; rows are experiments without ``digits_``."""
 CALIBRATED = {"fixmatch": "fixmatch_adc", "ssc": "ssc_adc"}
+WITH_ENCODER = {
+    "fixmatch_adc_prior": (
+        *("fixmatch_adc_prior", "--prior.model.width", "32"),
+        *("--prior.weights", "{workdir}/simclr/{target}/seed{seed}/weights.npz"),
+    )
+}
+"""ADC with the frozen encoders that the row ``simclr`` makes."""
 OTHERS = ("defixmatch", "protogcd", "sinkhorn", "uplm", "stylematch")
 ABLATIONS = {
     "attraction": ("fixclr", f"{TERM}attraction", "1"),
@@ -65,12 +72,13 @@ SELF_SUPERVISED = {
     "wmse": "wmse_adc",
 }
 ROWS = {
-    row: ABLATIONS.get(row, (row,))
+    row: {**ABLATIONS, **WITH_ENCODER}.get(row, (row,))
     for row in (
         *(x for pair in PAIRS.items() for x in pair),
         *CALIBRATED.values(),
         *ABLATIONS,
         *(x for pair in SELF_SUPERVISED.items() for x in pair),
+        *WITH_ENCODER,
         *OTHERS,
     )
 }
@@ -83,7 +91,7 @@ ONE_THREAD = {
 
 def make(row: str, seeds: list[int], workdir: Path) -> None:
     """Makes the runs of one row, every target and seed; those finished are not repeated."""
-    experiment, *changes = ROWS[row]
+    experiment, *changes = (part.replace("{workdir}", str(workdir)) for part in ROWS[row])
     command = [
         *(sys.executable, "-m", "jaxclr.main", f"--experiment=digits_{experiment}"),
         *("--name", row, "--workdir", str(workdir), "--model.width", "32", "--eval-every", "200"),
@@ -176,7 +184,7 @@ def main() -> None:
         return
     runs = read()
     added = {x: (base if x == plus else None) for base, plus in PAIRS.items() for x in (base, plus)}
-    adc = {row: base for base, row in CALIBRATED.items()}
+    adc = {row: base for base, row in CALIBRATED.items()} | {"fixmatch_adc_prior": "fixmatch"}
     table(runs, {**added, **adc}, "method")
     table(
         runs,

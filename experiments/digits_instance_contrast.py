@@ -1,4 +1,4 @@
-"""FixMatch + instance contrast on the embedded digits, four-layer ConvNet, 10 labels per class and domain.
+"""FixMatch + instance contrast on the embedded digits, four-layer ConvNet.
 
 Command: ``python -m jaxclr.main --experiment=digits_instance_contrast``
 Cost: as ``digits_fixmatch``.

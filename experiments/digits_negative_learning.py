@@ -1,4 +1,4 @@
-"""FixMatch + negative learning on the embedded digits, four-layer ConvNet, 10 labels per class and domain.
+"""FixMatch + negative learning on the embedded digits, four-layer ConvNet.
 
 Command: ``python -m jaxclr.main --experiment=digits_negative_learning``
 Cost: as ``digits_fixmatch``.

@@ -1,6 +1,7 @@
 """What a run learns of its labeled images between steps: banks, and where prototypes start."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -60,10 +61,8 @@ class Renewal:
                 features.append(found[real, d])
                 label.append(given[places[real]])
                 domain.append(np.full(real.sum(), d))
-        bank = self._setting.method.bank.renew(
-            *(jnp.asarray(np.concatenate(x)) for x in (features, label, domain)),
-            self._setting.sizes,
-        )
+        seen, given, of = (jnp.asarray(np.concatenate(x)) for x in (features, label, domain))
+        bank = self._setting.method.bank.renew(seen, given, of, self._setting.sizes)
         return state._replace(bank=self._layout.put_state(bank))
 
     def _features(
@@ -103,7 +102,8 @@ def prototypes_at(
     means = np.stack([unit[label == c].mean(0) for c in range(num_classes)])
     if not isinstance(model.classifier, Prototypes) or model.classifier.start != "k_means":
         return means
-    found = KMeans(num_classes, n_init=10, random_state=0).fit(unit).cluster_centers_
+    how: dict[str, Any] = {"n_init": 10, "random_state": 0}
+    found = KMeans(num_classes, **how).fit(unit).cluster_centers_
     distance = np.linalg.norm(means[:, None] - found[None], axis=-1)
     _, chosen = linear_sum_assignment(distance)
     return found[chosen].astype(np.float32)

@@ -23,8 +23,8 @@ class Views(NamedTuple):
     """Class index. Of unlabeled images it only measures the pseudo-labels; -1: not known."""
     domain: Int[Tensor, " b"]
     """Index of the source domain, ``e % n`` of example ``e``."""
-    index: Int[Tensor, " b"]
-    """Number of the image among the labeled, or the unlabeled, ones of all source domains."""
+    number: Int[Tensor, " b"]
+    """Of the image, among the labeled, or the unlabeled, ones of all source domains."""
     second: UInt8[Tensor, "b h w 3"] | None = None
     """Another strong view, drawn independently; None where the method reads none."""
 
@@ -81,8 +81,8 @@ class Evidence(NamedTuple):
     given: Int[Array, " b"]
     """The label where there is one, -1 where there is none."""
     domain: Int[Array, " b"]
-    index: Int[Array, " b"]
-    """Number of the image among the unlabeled ones; -1 of labeled ones."""
+    number: Int[Array, " b"]
+    """Of the image, among the unlabeled ones; -1 of labeled ones."""
     num_domains: int
     progress: Float[Array, ""]
     """Fraction of the run's steps already made, in [0, 1)."""

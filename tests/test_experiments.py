@@ -15,6 +15,7 @@ from toy import toy_experiment
 from jaxclr.main import experiment_names, load_experiment
 from jaxclr.methods.flexmatch import flexmatch
 from jaxclr.models.convnet import ConvNet
+from jaxclr.models.prior import Encoder, NoPrior
 from jaxclr.sweep import sweep
 
 EXPERIMENTS = {name: load_experiment(name) for name in experiment_names()}
@@ -31,7 +32,7 @@ def on_toy(experiment, model=None):
         method=experiment.method,
         optimizer=experiment.optimizer,
         evaluation=experiment.evaluation,
-        prior=experiment.prior,
+        prior=NoPrior(),
         ema_decay=experiment.ema_decay,
         tested=experiment.tested,
         labeled_in_pool=experiment.labeled_in_pool,
@@ -67,6 +68,24 @@ def test_two_steps_of_an_experiment_are_made_and_tested(name, tmp_path):
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     assert set(EXPERIMENTS[name].method.terms) <= lines[0].keys()
     assert all(np.isfinite(lines[0][term]) for term in EXPERIMENTS[name].method.terms)
+
+
+def test_what_one_experiment_has_learned_is_the_frozen_encoder_of_another(tmp_path):
+    first = dataclasses.replace(on_toy(EXPERIMENTS["digits_erm"]), seeds=(1,))
+    results_of(first, tmp_path)
+    encoder = Encoder(
+        ConvNet(width=4, size=16), f"{tmp_path}/{first.name}/{{target}}/seed1/weights.npz"
+    )
+    adc = on_toy(EXPERIMENTS["digits_fixmatch_adc"])
+    results_of(adc, tmp_path)
+    results_of(dataclasses.replace(adc, name="with_prior", prior=encoder), tmp_path)
+    alone, taught = (
+        json.loads((tmp_path / name / "night/seed1/metrics.jsonl").read_text().splitlines()[0])
+        for name in (adc.name, "with_prior")
+    )
+    # There are neighbourhoods to preserve, and anchors count by how clear theirs are.
+    assert alone["preservation"] == 0 < taught["preservation"]
+    assert alone["calibration"] != taught["calibration"]
 
 
 @pytest.mark.slow

@@ -54,9 +54,9 @@ class CurriculumThreshold(Labeler):
         learned = self._learned(memory, probabilities.shape[1])
         least = self.threshold * learned / (2 - learned)
         trusted = guess.confidence >= least[guess.label]
-        counted = (evidence.index >= 0) & (guess.confidence >= self.threshold)
+        counted = (evidence.number >= 0) & (guess.confidence >= self.threshold)
         # A place past the end is dropped, whereas -1 would be the last one.
-        place = jnp.where(counted, evidence.index, len(memory.label))
+        place = jnp.where(counted, evidence.number, len(memory.label))
         label = memory.label.at[place].set(guess.label.astype(jnp.int32), mode="drop")
         return LastConfident(label), guess._replace(weight=trusted.astype(jnp.float32))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,7 +16,7 @@ PARAMS, STATS = "params", "stats"
 
 def write_own(path: Path, params: PyTree, stats: PyTree) -> None:
     """Writes ``.npz`` with names such as ``params/backbone/conv1/kernel``, whole or not at all."""
-    arrays = {**_named(PARAMS, params), **_named(STATS, stats)}
+    arrays: dict[str, Any] = {**_named(PARAMS, params), **_named(STATS, stats)}
     with replacing(path) as file:
         np.savez(file, **arrays)
 

@@ -88,17 +88,18 @@ def forward(
     n, method, run = setting.num_domains, setting.method, Passes(setting, state, batch)
     given = join(labeled.label, jnp.full_like(unlabeled.label, -1), n)
     domain = join(labeled.domain, unlabeled.domain, n)
-    index = join(jnp.full_like(labeled.index, -1), unlabeled.index, n)
+    number = join(jnp.full_like(labeled.number, -1), unlabeled.number, n)
     progress = state.step / setting.steps
     seen: dict[str, Any] = dict.fromkeys(("labeled", "weak", "pseudo", "strong"))
     memory = state.memory
     if "pseudo" in method.reads:
         seen["weak"] = run.guess(params)
-        evidence = Evidence(seen["weak"], given, domain, index, n, progress, run.key("labeler"))
+        evidence = Evidence(seen["weak"], given, domain, number, n, progress, run.key("labeler"))
         memory, seen["pseudo"] = method.labeler.label(memory, evidence)
     if "labeled" in method.reads:
         seen["labeled"] = run.learn(params, labeled.weak, "labeled")
-    strong = [field for field in ("strong", "second") if field in method.reads]
+    both: tuple[Literal["strong"], Literal["second"]] = ("strong", "second")
+    strong = [field for field in both if field in method.reads]
     for field in strong:
         seen[field] = run.learn(params, run.joined(field), field)
     if "learned" in method.reads:

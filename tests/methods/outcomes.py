@@ -34,7 +34,7 @@ def evidence(said: Prediction, **changes) -> Evidence:
         prediction=said,
         given=jnp.full(b, -1),
         domain=jnp.arange(b) % N,
-        index=jnp.arange(b),
+        number=jnp.arange(b),
         num_domains=N,
         progress=jnp.float32(0.25),
         key=jax.random.key(0),

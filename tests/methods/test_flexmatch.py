@@ -27,7 +27,7 @@ def by_hand(batches, threshold, warms_up):
             trusted.append(float(probabilities[e, guess] >= least))
         for e in unlabeled_of(one):
             if probabilities[e].max() >= threshold:
-                last[int(one.index[e])] = int(np.argmax(probabilities[e]))
+                last[int(one.number[e])] = int(np.argmax(probabilities[e]))
         yield [-1 if label is None else label for label in last], trusted
 
 
@@ -58,7 +58,7 @@ def test_an_image_keeps_its_last_confident_guess_until_another_one():
     history = []
     for first, second in [(sure, unsure), (unsure, other), (other, unsure)]:
         logits = jnp.array([first, second])
-        said = evidence(Prediction(logits, logits, logits), index=jnp.array([4, 19]))
+        said = evidence(Prediction(logits, logits, logits), number=jnp.array([4, 19]))
         memory, _ = labeler.label(memory, said)
         history.append((int(memory.label[4]), int(memory.label[19])))
     assert history == [(0, -1), (0, 1), (1, 1)]
@@ -69,7 +69,7 @@ def test_an_image_keeps_its_last_confident_guess_until_another_one():
 def test_labeled_images_are_remembered_nowhere():
     logits = jnp.array([[9.0, 0, 0], [0, 9.0, 0]])
     said = Prediction(logits, logits, logits)
-    labeled = evidence(said, given=jnp.array([0, 1]), index=jnp.array([-1, -1]))
+    labeled = evidence(said, given=jnp.array([0, 1]), number=jnp.array([-1, -1]))
     memory, pseudo = CurriculumThreshold().label(CurriculumThreshold().init(SIZES), labeled)
     assert (memory.label == -1).all()
     assert pseudo.label.tolist() == [0, 1]
@@ -83,7 +83,7 @@ def test_a_guess_at_its_threshold_is_trusted_and_one_below_is_not():
     assert weighed(half, CurriculumThreshold(0.5), memory).tolist() == [1, 1]
     assert weighed(half, CurriculumThreshold(above), memory).tolist() == [0, 1]
     counted, _ = CurriculumThreshold(0.5).label(
-        memory, evidence(Prediction(*[jnp.array(half[:1])] * 3), index=jnp.array([3]))
+        memory, evidence(Prediction(*[jnp.array(half[:1])] * 3), number=jnp.array([3]))
     )
     assert counted.label.tolist() == [0, 0, 1, 0]
 

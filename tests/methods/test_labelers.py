@@ -95,7 +95,7 @@ def test_the_order_of_images_is_irrelevant(method):
     moved = second._replace(
         prediction=type(second.prediction)(*(x[order] for x in second.prediction[:3])),
         given=second.given[order],
-        index=second.index[order],
+        number=second.number[order],
     )
     memory, pseudo = steps(method.labeler, [first, second])
     other, found = steps(method.labeler, [first, moved])

@@ -23,7 +23,7 @@ def batch(seed: int, rows: int = 2, lean: tuple[float, ...] = (0.0,) * K) -> Evi
     index[~is_labeled] = rng.permutation(max(SIZES.num_unlabeled, b))[: sum(~is_labeled)]
     given = np.where(is_labeled, rng.integers(0, K, b), -1)
     return evidence(
-        Prediction(logits, logits, logits), given=jnp.asarray(given), index=jnp.asarray(index)
+        Prediction(logits, logits, logits), given=jnp.asarray(given), number=jnp.asarray(index)
     )
 
 

@@ -110,7 +110,7 @@ def test_every_image_has_a_number_of_its_own_over_all_domains():
     for step in range(12):
         for views, chosen in zip(batches[step], ("labeled", "unlabeled"), strict=True):
             stream = getattr(batches, chosen)
-            for e, number in enumerate(views.index.tolist()):
+            for e, number in enumerate(views.number.tolist()):
                 domain, place = e % 2, e // 2
                 image = (domain, shown(stream, step, domain)[place])
                 assert numbers.setdefault((chosen, number), image) == image
