@@ -7,16 +7,22 @@ of method, heads and optimizer; the slow ones take each network as it is.
 import dataclasses
 import json
 
+import jax
 import numpy as np
 import pytest
 from rich.console import Console
-from toy import toy_experiment
+from toy import Toy, toy_experiment
 
 from jaxclr.main import experiment_names, load_experiment
+from jaxclr.methods.adc import adc
+from jaxclr.methods.fixclr import fixclr
 from jaxclr.methods.flexmatch import flexmatch
 from jaxclr.models.convnet import ConvNet
 from jaxclr.models.prior import Encoder, NoPrior
+from jaxclr.run import Run
 from jaxclr.sweep import sweep
+from jaxclr.training.state import Frozen, initial_state
+from jaxclr.training.step import make_train_step
 
 EXPERIMENTS = {name: load_experiment(name) for name in experiment_names()}
 
@@ -68,6 +74,33 @@ def test_two_steps_of_an_experiment_are_made_and_tested(name, tmp_path):
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     assert set(EXPERIMENTS[name].method.terms) <= lines[0].keys()
     assert all(np.isfinite(lines[0][term]) for term in EXPERIMENTS[name].method.terms)
+
+
+def bases():
+    """Every method that has an experiment on digits and is not itself with FixCLR or ADC."""
+    return [
+        name
+        for name, experiment in EXPERIMENTS.items()
+        if name.startswith("digits_")
+        and not {"repulsion", "calibration"} & experiment.method.terms.keys()
+    ]
+
+
+@pytest.mark.parametrize("name", bases())
+def test_fixclr_and_adc_go_onto_every_method(name, tmp_path):
+    """The whole step is traced, forward and backward, with both added."""
+    base = on_toy(EXPERIMENTS[name])
+    method = adc(fixclr(base.method))
+    experiment = dataclasses.replace(base, method=method)
+    run = Run(experiment, Toy().load(), "night", 1, tmp_path, {})
+    frozen = Frozen(style=method.style.load())
+    state = initial_state(run.setting, 1)
+    step = make_train_step(run.setting)
+    after, metrics = jax.eval_shape(step, state, run.batches[0], frozen)
+    assert {*method.terms, "loss"} <= metrics.keys()
+    assert {"repulsion", "calibration", "preservation", *base.method.terms} == method.terms.keys()
+    same = jax.tree.map(lambda a, b: (a.shape, a.dtype) == (b.shape, b.dtype), after, state)
+    assert jax.tree.all(same)
 
 
 def test_what_one_experiment_has_learned_is_the_frozen_encoder_of_another(tmp_path):
