@@ -47,6 +47,11 @@ WITH_ENCODER = {
     )
 }
 """ADC with the frozen encoders that the row ``simclr`` makes."""
+LESS = {
+    f"{row}_less": (row, "--method.terms.calibration.weight", "0.01")
+    for row in ("ssc_adc", "simclr_adc", "byol_adc")
+}
+"""ADC at a tenth of its weight, on what its own weight overpowers."""
 OTHERS = ("defixmatch", "protogcd", "sinkhorn", "uplm", "stylematch")
 ABLATIONS = {
     "attraction": ("fixclr", f"{TERM}attraction", "1"),
@@ -72,13 +77,14 @@ SELF_SUPERVISED = {
     "wmse": "wmse_adc",
 }
 ROWS = {
-    row: {**ABLATIONS, **WITH_ENCODER}.get(row, (row,))
+    row: {**ABLATIONS, **WITH_ENCODER, **LESS}.get(row, (row,))
     for row in (
         *(x for pair in PAIRS.items() for x in pair),
         *CALIBRATED.values(),
         *ABLATIONS,
         *(x for pair in SELF_SUPERVISED.items() for x in pair),
         *WITH_ENCODER,
+        *LESS,
         *OTHERS,
     )
 }
@@ -160,6 +166,8 @@ def cells(runs: dict, row: str) -> list[str]:
 def table(runs: dict, rows: dict[str, str | None], head: str) -> None:
     """Prints a table of the rows that were made, each with its difference to another."""
     names = [head, *TARGETS, "mean", "kept, %", "right, %", "domain, %", "seconds", "difference"]
+    if not runs.keys() & rows.keys():
+        return
     print(f"| {' | '.join(names)} |\n| --- |{' ---: |' * (len(names) - 1)}")
     for row, base in rows.items():
         if row in runs:
@@ -184,18 +192,19 @@ def main() -> None:
         return
     runs = read()
     added = {x: (base if x == plus else None) for base, plus in PAIRS.items() for x in (base, plus)}
-    adc = {row: base for base, row in CALIBRATED.items()} | {"fixmatch_adc_prior": "fixmatch"}
+    adc = {row: base for base, row in CALIBRATED.items()}
+    adc |= {"fixmatch_adc_prior": "fixmatch", "ssc_adc_less": "ssc"}
     table(runs, {**added, **adc}, "method")
     table(
         runs,
-        {"fixmatch": None, "fixclr": "fixmatch", **dict.fromkeys(ABLATIONS, "fixclr")},
+        {"fixmatch": None, **dict.fromkeys(("fixclr", *ABLATIONS), "fixmatch")},
         "on FixMatch",
     )
     table(runs, dict.fromkeys(OTHERS, "fixmatch"), "method")
     probed = {
-        x: (base if x == plus else None)
+        x: (None if x == base else base)
         for base, plus in SELF_SUPERVISED.items()
-        for x in (base, plus)
+        for x in (base, plus, f"{plus}_less")
     }
     table(runs, probed, "linear probe")
 
