@@ -2,7 +2,7 @@
 
 Command: ``python -m jaxclr.main --experiment=digits_byol``
 Cost: as ``digits_simclr``.
-Accuracy on held-out domains, %: not measured yet.
+Accuracy on held-out domains, %: 41.3 (width 32, seeds 1 and 2; mean over targets).
 """
 
 import dataclasses

