@@ -1,10 +1,11 @@
 # Everything the project needs is installed into .venv (and .venv-floor) beside this file.
 #
 #   make demo    train and test the embedded digits, end to end
-#   make test    the fast tests; options of pytest by ARGS, such as ARGS="-n 2 -k losses"
+#   make test    the fast tests, in as many processes as JOBS; options of pytest by ARGS
 
 PYTHON ?= python3
 ARGS ?=
+JOBS ?= 2
 
 VENV := .venv
 FLOOR := .venv-floor
@@ -16,14 +17,14 @@ demo: $(VENV)/.installed
 	$(VENV)/bin/python -m jaxclr.main --experiment=digits_fixclr $(ARGS)
 
 test: $(VENV)/.installed-test
-	$(VENV)/bin/python -m pytest -m "not slow" $(ARGS)
+	$(VENV)/bin/python -m pytest -n $(JOBS) -m "not slow" $(ARGS)
 
 test-all: $(VENV)/.installed-test
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest -n $(JOBS) $(ARGS)
 
 # The oldest versions that pyproject.toml promises to work with.
 test-floor: $(FLOOR)/.installed-test
-	$(FLOOR)/bin/python -m pytest -m "not slow" $(ARGS)
+	$(FLOOR)/bin/python -m pytest -n $(JOBS) -m "not slow" $(ARGS)
 
 lint: $(VENV)/.installed-lint
 	$(VENV)/bin/ruff check .

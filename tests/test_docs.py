@@ -82,13 +82,13 @@ def test_links_lead_somewhere(page, target):
     "target, command",
     {
         "demo": ".venv/bin/python -m jaxclr.main --experiment=digits_fixclr",
-        "test": '.venv/bin/python -m pytest -m "not slow"',
+        "test": '.venv/bin/python -m pytest -n 2 -m "not slow"',
     }.items(),
 )
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
 def test_make_would_run(target, command):
     # These tests may run under `make test ARGS=...`, whose variables are not meant here.
-    outside = ("MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS", "ARGS", "PYTHON")
+    outside = ("MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS", "ARGS", "JOBS", "PYTHON")
     done = subprocess.run(
         ["make", "--dry-run", "--always-make", "--directory", str(ROOT), target],
         env={name: value for name, value in os.environ.items() if name not in outside},

@@ -51,11 +51,12 @@ def on_toy(experiment, model=None):
 
 
 def distinct():
-    """One experiment of each kind that differs in more than its images and backbone."""
+    """One experiment of each kind that differs in more than its images, backbone and sizes."""
     seen = []
-    for name, experiment in EXPERIMENTS.items():
-        toy = on_toy(experiment)
-        kind = dataclasses.replace(toy, name="", augment=toy_experiment().augment)
+    for name, e in EXPERIMENTS.items():
+        heads = (e.model.classifier, e.model.projector, e.model.predictor)
+        kinds = [type(part) for part in (*heads, e.optimizer, e.evaluation)]
+        kind = (e.method, kinds, e.ema_decay is None, e.tested, e.labeled_in_pool)
         if kind not in seen:
             seen.append(kind)
             yield name
