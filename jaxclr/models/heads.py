@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -79,8 +79,9 @@ class Mlp(Projector):
         return ProjectorModule(inputs, hidden, width, self.normalised, dtype), width
 
 
-class ClassifierModule(nnx.Module):
-    """From features or embedding to logits."""
+@runtime_checkable
+class ClassifierModule(Protocol):
+    """A flax module from features or embedding to logits."""
 
     def __call__(
         self, features: Num[Array, "b d"], embedding: Num[Array, "b e"], *, key: Key, guess: bool
@@ -93,7 +94,7 @@ class ClassifierModule(nnx.Module):
             key: For draws; None: what is stochastic takes its mean.
             guess: Whether a pseudo-label is made of it: logits are then deterministic.
         """
-        raise NotImplementedError
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Classifier(abc.ABC):
         """The module for features and embeddings of these widths."""
 
 
-class LinearModule(ClassifierModule):
+class LinearModule(nnx.Module):
     """Features to logits by weights and a bias."""
 
     def __init__(self, width: int, num_classes: int, settings: "Linear", dtype: Any):
@@ -150,7 +151,7 @@ class Linear(Classifier):
         return LinearModule(width, num_classes, self, dtype)
 
 
-class PrototypesModule(ClassifierModule):
+class PrototypesModule(nnx.Module):
     """Embeddings to logits by their cosines with trainable prototypes."""
 
     def __init__(self, embedding: int, num_classes: int, temperature: float):
@@ -184,7 +185,7 @@ class Prototypes(Classifier):
         return PrototypesModule(embedding, num_classes, self.temperature)
 
 
-class StochasticModule(ClassifierModule):
+class StochasticModule(nnx.Module):
     """Features to logits by their cosines with weights that are drawn anew at each use."""
 
     def __init__(self, width: int, num_classes: int, temperature: float):

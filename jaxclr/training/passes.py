@@ -1,5 +1,6 @@
 """The passes of a step over the views of a batch, and what the losses see of them."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import jax
@@ -62,7 +63,24 @@ class Passes:
         )  # fmt: skip
         return prediction
 
-    def beside(
+    def averaged(self) -> tuple[Prediction, Prediction]:
+        """What the averaged weights say of both strong views."""
+        network, state = self.setting.network, self.state
+        return (
+            self._beside(network, state.ema, state.stats, "strong", train=True),
+            self._beside(network, state.ema, state.stats, "second", train=True),
+        )
+
+    def encoded(
+        self, encoder: PureNetwork, frozen: Frozen, fields: Sequence[str]
+    ) -> tuple[Float[Array, "b p"], ...]:
+        """Features of some views by the frozen encoder, in float32."""
+        return tuple(
+            self._beside(encoder, *frozen.prior, field, train=False).features.astype(jnp.float32)
+            for field in fields
+        )
+
+    def _beside(
         self, network: PureNetwork, params: PyTree, stats: PyTree, field: str, *, train: bool
     ) -> Prediction:
         """What another network says of a view, without gradient and recording nothing."""
@@ -110,17 +128,9 @@ def forward(
         )
         seen["style"] = run.learn(params, look, "style")
     if "average" in method.reads:
-        seen["average"] = tuple(
-            run.beside(setting.network, state.ema, state.stats, field, train=True)
-            for field in ("strong", "second")
-        )
+        seen["average"] = run.averaged()
     if setting.prior is not None and frozen.prior:
-        seen["prior"] = tuple(
-            run.beside(setting.prior, *frozen.prior, field, train=False).features.astype(
-                jnp.float32
-            )
-            for field in strong
-        )
+        seen["prior"] = run.encoded(setting.prior, frozen, strong)
     return run.stats, memory, Outputs(
         **seen,
         label=jnp.asarray(labeled.label),
