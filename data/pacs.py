@@ -1,17 +1,13 @@
 """PACS: photographs, art paintings, cartoons and sketches of seven things."""
 
 import dataclasses
-import logging
 from types import MappingProxyType
-from typing import ClassVar
 
-from jaxclr.pipeline.source import Collection, ImageFolders
-
-logger = logging.getLogger(__name__)
+from jaxclr.pipeline.benchmark import Benchmark
 
 
 @dataclasses.dataclass(frozen=True)
-class Pacs(ImageFolders):
+class Pacs(Benchmark):
     """9,991 images (227 x 227 as published) of 7 classes in 4 domains.
 
     One sketch of a dog is left out, as everywhere in the field: the published file cannot be
@@ -40,26 +36,23 @@ class Pacs(ImageFolders):
     )
     left_out = frozenset({"sketch/dog/n02103406_4068-1"})
 
-    counts: ClassVar[MappingProxyType[str, int]] = MappingProxyType(
+    counts = MappingProxyType(
         {"art_painting": 2048, "cartoon": 2344, "photo": 1670, "sketch": 3928}
     )
-    """Images of each domain that can be used."""
-
-    labels_per_class: ClassVar[tuple[int, ...]] = (10, 5)
-    """Labeled images per class and source domain that results are published for."""
-
-    def load(self) -> Collection:
-        """Lists the images of every domain; warns where their number is not the published one.
-
-        Raises:
-            InputError: The images are not there, or are not laid out as expected.
-            JaxclrError: An image cannot be decoded, or the cache cannot be written.
-        """
-        collection = super().load()
-        for domain in collection.domains:
-            if len(domain.paths) != self.counts[domain.name]:
-                logger.warning(
-                    "%s: %d images are here, %d were published",
-                    *(domain.name, len(domain.paths), self.counts[domain.name]),
-                )
-        return collection
+    counts_per_class = MappingProxyType(
+        {
+            "art_painting": (379, 255, 285, 184, 201, 295, 449),
+            "cartoon": (389, 457, 346, 135, 324, 288, 405),
+            "photo": (189, 202, 182, 186, 199, 280, 432),
+            "sketch": (771, 740, 753, 608, 816, 80, 160),
+        }
+    )
+    labels_per_class = (10, 5)
+    input_size = 224
+    home = "https://arxiv.org/abs/1710.03077"
+    file = "PACS.zip, from its project page"
+    license = "for research; the terms are those of its project page"
+    citation = (
+        "Li et al., Deeper, Broader and Artier Domain Generalization, ICCV 2017, "
+        "https://arxiv.org/abs/1710.03077"
+    )

@@ -48,7 +48,7 @@ class Evaluator:
     Args:
         experiment: Says how.
         sources: The source domains.
-        target: The domain held out.
+        target: The domain held out; its images without a label are not tested.
         split: Whose label is kept.
         num_classes: ``k``.
         layout: Where arrays lie.
@@ -62,6 +62,7 @@ class Evaluator:
     ):  # fmt: skip
         self._experiment, self._sources, self._target = experiment, sources, target
         self._split, self._num_classes, self._layout = split, num_classes, layout
+        self._known = np.flatnonzero(target.label >= 0)
         self._count_hits, self._embed = count_hits, embed
 
     def __call__(self, state: TrainState) -> Scores:
@@ -106,7 +107,7 @@ class Evaluator:
                 threads=self._experiment.threads,
             )  # fmt: skip
 
-        target = on(self._target, range(len(self._target.paths)))
+        target = on(self._target, self._known)
         first, *rest = (
             on(domain, indices)
             for domain, indices in zip(self._sources, self._split.labeled, strict=True)
@@ -118,12 +119,13 @@ class Evaluator:
     def _probe(self, state: TrainState, how: Probe) -> Scores:
         taught, label = self._gathered(state, self._taught(how))
         labeled, given = self._gathered(state, self._split.labeled)
-        tested = self._features(state, self._target, range(len(self._target.paths)))
+        truth = self._target.label[self._known]
+        tested = self._features(state, self._target, self._known)
         guess = linear_probe(taught, label, np.concatenate([tested, labeled]))
         near = nearest_neighbors(taught, label, tested, neighbors=how.neighbors)
-        right = 100 * float(np.mean(near == self._target.label))
+        right = 100 * float(np.mean(near == truth))
         return Scores(
-            self._accuracy(guess[: len(tested)], self._target.label),
+            self._accuracy(guess[: len(tested)], truth),
             self._accuracy(guess[len(tested) :], given),
             {"neighbors_accuracy": right},
         )

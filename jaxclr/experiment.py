@@ -12,6 +12,7 @@ from jaxclr.models.style import NoStyle
 from jaxclr.optim import Optimizer, Sgd
 from jaxclr.pipeline.augment import Augment
 from jaxclr.pipeline.source import Dataset
+from jaxclr.pipeline.split import Missing
 from jaxclr.probe import Classify, Evaluation
 
 
@@ -41,6 +42,11 @@ class Experiment:
     """One run each; the seed fixes the split and the training."""
     labels_per_class: int = 10
     """Labeled images per class and source domain."""
+    label_imbalance: float = 1.0
+    """How many times fewer labeled images the last class has than the first; between them the
+    number decays exponentially."""
+    missing_classes: Missing = "refuse"
+    """Whether a source domain may lack labeled images of some class; it then has those it can."""
     splits: str | None = None
     """Folder of split files to read, named <target>_nlab<N>_seed<S>.json; none: drawn by seed."""
     labeled_in_pool: bool = False
@@ -82,6 +88,8 @@ class Experiment:
                 raise InputError(f"{_flag(field)} is {value}; it must be at least {allowed}.")
         if not self.seeds or min(self.seeds) < 0:
             raise InputError(f"--seeds is {self.seeds}; give one or more, none below 0.")
+        if not 1 <= self.label_imbalance < float("inf"):
+            raise InputError(f"--label-imbalance is {self.label_imbalance}; it must be at least 1.")
         if self.ema_decay is not None and not 0 <= self.ema_decay < 1:
             raise InputError(f"--ema-decay is {self.ema_decay}; it must be in [0, 1).")
         if "average" in self.method.reads and self.ema_decay is None:

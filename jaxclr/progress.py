@@ -76,6 +76,57 @@ class RunView:
         self._console.print(text, highlight=False, soft_wrap=True)
 
 
+class Tally:
+    """How far a work on many images is: a bar with pace and time left, elsewhere plain lines."""
+
+    def __init__(self, console: Console, title: str, total: int):
+        self._console, self._title, self._total = console, title, total
+        self._done, self._begun = 0, time.monotonic()
+        self._spoken = self._begun
+        self._bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[pace]}"),
+            console=console,
+            transient=True,
+        )
+        self._task = self._bar.add_task(title, total=total, pace="")
+
+    def __enter__(self) -> "Tally":
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._console.is_terminal:
+            self._bar.stop()
+
+    def step(self) -> None:
+        """Counts one image more."""
+        self._done += 1
+        now = time.monotonic()
+        speed = self._done / max(now - self._begun, 1e-9)
+        left = duration((self._total - self._done) / speed)
+        pace = f"{speed:.{0 if speed >= 10 else 1}f} images/s  {left} left"
+        self._bar.update(self._task, completed=self._done, pace=pace)
+        if not self._console.is_terminal and now - self._spoken > PLAIN_SECONDS:
+            self._spoken = now
+            line = f"{self._title} {self._done}/{self._total}  {pace}"
+            self._console.print(line, highlight=False, soft_wrap=True)
+
+
+def amount(size: int) -> str:
+    """A number of bytes as people say it: ``512 B``, ``41.4 MB``, ``1.5 GB``."""
+    if size < 1000:
+        return f"{size} B"
+    shown, unit = size / 1000, "kB"
+    for larger in ("MB", "GB"):
+        if shown >= 999.5:
+            shown, unit = shown / 1000, larger
+    return f"{shown:.{0 if shown >= 99.95 else 1}f} {unit}"
+
+
 def figures(line: Mapping[str, Any]) -> str:
     """The losses of a window of steps, the whole one first, and what is kept, on one line."""
     losses = {k: v for k, v in line.items() if not k.startswith("pseudo_label")}

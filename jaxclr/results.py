@@ -26,6 +26,7 @@ def write_results(
 ) -> None:  # fmt: skip
     """Writes ``results.json``, whole or not at all; ``lines`` are those of the run's journal."""
     tested = next(line for line in reversed(lines) if "accuracy" in line)
+    begun = next((line for line in lines if line["step"] == 0), {})
     pace = clock.seconds_per_step
     results = {
         "experiment": experiment,
@@ -34,6 +35,7 @@ def write_results(
         **{name: value for name, value in tested.items() if name != "step"},
         **late_pseudo_labels(lines),
         "domain_probe_accuracy": domain_probe_accuracy,
+        "weights": begun.get("weights"),
         "classes": classes,
         "steps": plan.steps,
         "seconds": round(clock.seconds, 3),

@@ -7,32 +7,27 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import PyTree
 from rich.console import Console
 
 from jaxclr.errors import InputError
-from jaxclr.evaluation import CountHits, Embed, features_of, make_count_hits, make_embed
+from jaxclr.evaluation import CountHits, Embed, make_count_hits, make_embed
 from jaxclr.evaluator import Evaluator
 from jaxclr.experiment import Experiment, as_code, differences, imports
 from jaxclr.metrics import Journal
 from jaxclr.models.network import PureNetwork
+from jaxclr.models.pretrained import Origin
 from jaxclr.models.store import write_own
 from jaxclr.pipeline.atomic import replacing
 from jaxclr.pipeline.batches import Batches, read_ahead
 from jaxclr.pipeline.source import Collection, Domain
-from jaxclr.pipeline.split import (
-    Split,
-    draw_split,
-    pooled,
-    read_split,
-    split_name,
-    write_split,
-)
+from jaxclr.pipeline.split import Split, count_labels, draw_split, labels_of_classes, pooled
+from jaxclr.pipeline.split_files import read_split, split_name, write_split
 from jaxclr.progress import RunView
 from jaxclr.results import write_results
-from jaxclr.survey import Renewal, needs_start, prototypes_at
-from jaxclr.training.checkpoint import Checkpoints
+from jaxclr.start import first_network
+from jaxclr.survey import Renewal
+from jaxclr.training.checkpoint import Checkpoints, Restored
 from jaxclr.training.layout import Layout, make_layout
 from jaxclr.training.loop import Clock, Plan, train
 from jaxclr.training.state import Frozen, Setting, TrainState, initial_state
@@ -71,6 +66,11 @@ class Run:
         self.experiment, self.collection, self._programs = experiment, collection, programs
         self.target, self.seed, self.folder = target, seed, folder
         self.title = f"{experiment.name} {target} seed {seed}"
+        if not (self.held_out.label >= 0).any():
+            raise InputError(
+                f"No image of {target!r} has a label, so nothing can be tested on it. Hold out "
+                "domains with labels only: --targets."
+            )
         self._refuse_another()
 
     @property
@@ -94,9 +94,11 @@ class Run:
         e, classes = self.experiment, self.collection.classes
         if e.splits is None:
             return draw_split(
-                self.sources, classes, labels_per_class=e.labels_per_class, seed=self.seed
-            )
-        labels = e.labels_per_class * len(classes) * len(self.sources)
+                self.sources, classes, labels_per_class=e.labels_per_class, seed=self.seed,
+                imbalance=e.label_imbalance, missing=e.missing_classes,
+            )  # fmt: skip
+        wanted = labels_of_classes(len(classes), e.labels_per_class, e.label_imbalance)
+        labels = count_labels(self.sources, wanted, missing=e.missing_classes)
         return read_split(Path(e.splits) / split_name(self.target, labels, self.seed), self.sources)
 
     @cached_property
@@ -136,7 +138,7 @@ class Run:
         # The protocol's rate moves once an epoch; a run of a given length has none.
         every = 1 if e.steps else self.batches.unlabeled.epoch_steps
         return Setting(
-            network=self._network(num_classes, dtype),
+            network=e.model.build(num_classes, seed=self.seed, dtype=dtype),
             method=e.method,
             optimizer=e.optimizer.build(steps=self.plan.steps, steps_per_update=every),
             num_classes=num_classes,
@@ -160,25 +162,13 @@ class Run:
         frozen = Frozen(prior, self.experiment.method.style.load())
         return self.layout.put_state(frozen)
 
-    def _network(self, num_classes: int, dtype: Any) -> PureNetwork:
-        """The network with initial weights; prototypes start where the model has them start."""
-        e = self.experiment
-        network = e.model.build(num_classes, seed=self.seed, dtype=dtype)
-        if not needs_start(e.model):
-            return network
-        embed = make_embed(network, e.augment, dtype, self.layout, embedding=True)
-        found, label = [], []
-        for domain, labeled in zip(self.sources, self.split.labeled, strict=True):
-            indices = np.flatnonzero(domain.train)
-            found.append(
-                features_of(
-                    embed, network.params, network.stats, self.layout, domain, indices, e.augment
-                )
-            )
-            label.append(np.where(np.isin(indices, labeled), domain.label[indices], -1))
-        start = prototypes_at(e.model, np.concatenate(found), np.concatenate(label), num_classes)
-        head = {**network.params["head"], "prototypes": start}
-        return network._replace(params={**network.params, "head": head})
+    @cached_property
+    def first(self) -> tuple[PureNetwork, Origin | None]:
+        """The network that training starts from, and where its weights came from."""
+        return first_network(
+            self.experiment, self.setting.network, self.sources, self.split, self.layout,
+            target=self.target, seed=self.seed, num_classes=self.setting.num_classes,
+        )  # fmt: skip
 
     @cached_property
     def program(self) -> Program:
@@ -198,17 +188,14 @@ class Run:
 
     def execute(self, console: Console, on_pace: Callable[[float], None]) -> None:
         """Trains and tests from where the run stands to its end, and writes the results."""
-        self._prepare_folder()
         journal, checkpoints = (
             Journal(self.folder / "metrics.jsonl"),
             Checkpoints(self.folder / "checkpoints"),
         )
         try:
-            state = initial_state(self.setting, self.seed)
-            found = checkpoints.restore(state)
-            state, start, seconds = found or (state, 0, 0.0)
+            state, start, seconds = self._begun(checkpoints, journal, console)
+            self._prepare_folder()
             state = self.layout.put_state(state)
-            journal.rewind(start)
             clock, evaluator = Clock(seconds), self._evaluator()
             with RunView(console, self.title, steps=self.plan.steps, start=start) as view:
                 state = train(
@@ -226,6 +213,20 @@ class Run:
             classes=self.collection.classes, plan=self.plan, clock=clock, layout=self.layout,
             domain_probe_accuracy=evaluator.domain_probe(state),
         )  # fmt: skip
+
+    def _begun(self, checkpoints: Checkpoints, journal: Journal, console: Console) -> Restored:
+        """The latest checkpoint, or what training starts from: weights of a file are read once."""
+        found = checkpoints.restore(initial_state(self.setting, self.seed))
+        journal.rewind(found.step if found else -1)
+        if found:
+            return found
+        network, origin = self.first
+        if origin is not None:
+            told = f"{self.title} starts from {origin.file} (SHA-256 {origin.sha256}). "
+            console.print(told + origin.loaded, highlight=False, soft_wrap=True)
+            journal.write(0, {"weights": origin._asdict()})
+        setting = self.setting._replace(network=network)
+        return Restored(initial_state(setting, self.seed), 0, 0.0)
 
     def _step(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         return self.program.train_step(state, batch, self._frozen)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree, UInt8
 
+from jaxclr.errors import InputError
 from jaxclr.models.heads import Prototypes
 from jaxclr.models.network import Model
 from jaxclr.pipeline.augment import Augment
@@ -97,6 +98,11 @@ def prototypes_at(
     from scipy.optimize import linear_sum_assignment
     from sklearn.cluster import KMeans
 
+    if absent := sorted(set(range(num_classes)) - set(label.tolist())):
+        raise InputError(
+            "Prototypes start at means of labeled images, and no image of class number "
+            f"{absent[0]} keeps its label. Give Prototypes(start='random')."
+        )
     norm = np.linalg.norm(embeddings, axis=1, keepdims=True)
     unit = embeddings / np.maximum(norm, 1e-6)
     means = np.stack([unit[label == c].mean(0) for c in range(num_classes)])

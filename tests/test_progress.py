@@ -4,7 +4,8 @@ import re
 import pytest
 from rich.console import Console
 
-from jaxclr.progress import RunView, duration, figures
+from jaxclr import progress
+from jaxclr.progress import RunView, Tally, amount, duration, figures
 
 LINE = {
     "consistency": 2.04, "loss": 2.78, "supervised": 0.0786,
@@ -57,3 +58,43 @@ def test_nothing_kept_is_told_without_an_accuracy():
 )
 def test_times_are_said_as_people_say_them(seconds, text):
     assert duration(seconds) == text
+
+
+def test_counted_images_are_told_with_pace_and_time_left(monkeypatch):
+    """Four images take five seconds each: a line is due after more than fifteen."""
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    file = io.StringIO()
+    with Tally(Console(file=file, width=80), "pacs: decoding", 5) as tally:
+        for _ in range(4):
+            now[0] += 5
+            tally.step()
+    assert file.getvalue() == "pacs: decoding 4/5  0.2 images/s  5 s left\n"
+
+
+def test_counted_images_are_a_bar_on_a_terminal():
+    file = io.StringIO()
+    with Tally(Console(file=file, force_terminal=True, width=80), "decoding", 2) as tally:
+        tally.step()
+        tally.step()
+    assert "2/2" in file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "size, text",
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (2304, "2.3 kB"),
+        (99_949, "99.9 kB"),
+        (99_951, "100 kB"),
+        (999_499, "999 kB"),
+        (999_501, "1.0 MB"),
+        (41_400_000, "41.4 MB"),
+        (1_540_000_000, "1.5 GB"),
+        (5_000_000_000_000, "5000 GB"),
+    ],
+)
+def test_bytes_are_said_as_people_say_them(size, text):
+    assert amount(size) == text

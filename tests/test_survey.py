@@ -47,7 +47,7 @@ def test_a_run_starts_where_its_model_says(tmp_path, start):
     assert needs_start(experiment.model) == (start != "random")
     collection = Toy().load()
     run = Run(experiment, collection, "night", 1, tmp_path, {})
-    network = run.setting.network
+    network, _ = run.first
     plain = experiment.model.build(3, seed=1)
     if start == "random":
         np.testing.assert_array_equal(

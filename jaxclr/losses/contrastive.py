@@ -121,8 +121,8 @@ def mv_dhel(
 
     References:
         Koromilas et al., `DHEL <https://arxiv.org/abs/2405.18045>`_, 2024, and `MV-DHEL
-        <https://arxiv.org/abs/2507.06979>`_, 2025, and the latter's code, which adds the energies of
-        all views to one alignment.
+        <https://arxiv.org/abs/2507.06979>`_, 2025, and the latter's code, which adds the energies
+        of all views to one alignment.
     """
     one, two = unit(first), unit(second)
     others = ~jnp.eye(len(first), dtype=bool)

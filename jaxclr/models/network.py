@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +11,13 @@ from flax import nnx
 from jaxtyping import Array, Float, PyTree
 
 from jaxclr.models.heads import Classifier, Key, Linear, NoProjector, Projector
+from jaxclr.models.weights import Naming
 from jaxclr.types import Prediction
 
 Norm = Literal["domain", "pooled"]
 """Batch-norm statistics of each domain by itself (the protocol's), or of all together."""
+SPREADS = {"prototypes": 1.0, "mu": 0.01, "cls_token": 0.02, "pos_embed": 0.02}
+"""Deviations of what starts Gaussian around zero."""
 
 
 class Network(nnx.Module):
@@ -89,6 +92,16 @@ class Model(abc.ABC):
     """From features to the embedding."""
     predictor: Projector = dataclasses.field(default_factory=NoProjector, kw_only=True)
     """From the embedding to a guess of another view's, for BYOL and SimSiam."""
+    weights: str | None = dataclasses.field(default=None, kw_only=True)
+    """Where the backbone's first weights come from; none: they are drawn by the seed. A finished
+    run's weights.npz, or, of a ResNet or Vit, a file in the names of torchvision or timm (.pth,
+    .safetensors, .npz) or hf:<repository>, such as hf:timm/resnet18.tv_in1k. {target} and {seed}
+    stand for the run's. The head's come with them where it has as many classes there."""
+    allow_partial: bool = dataclasses.field(default=False, kw_only=True)
+    """Whether weights of a file made elsewhere may lack some of the network's, or have others."""
+
+    naming: ClassVar[Naming | None] = None
+    """How files made elsewhere name the weights; None where there are no such files."""
 
     @abc.abstractmethod
     def layers(self, dtype: Any) -> tuple[nnx.Module, int]:
@@ -126,9 +139,8 @@ def _initial(name: str, leaf: jax.ShapeDtypeStruct, draw: np.random.Generator) -
     """Values as torchvision's networks start, drawn without compiling anything."""
     if name in ("scale", "var"):
         return np.ones(leaf.shape, np.float32)
-    if name in ("prototypes", "mu"):
-        spread = 1.0 if name == "prototypes" else 0.01
-        return (spread * draw.standard_normal(leaf.shape)).astype(np.float32)
+    if name in SPREADS:
+        return (SPREADS[name] * draw.standard_normal(leaf.shape)).astype(np.float32)
     if name != "kernel":
         return np.zeros(leaf.shape, np.float32)
     if len(leaf.shape) == 4:  # He et al. 2015, by fan-out

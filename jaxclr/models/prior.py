@@ -2,15 +2,11 @@
 
 import abc
 import dataclasses
-from pathlib import Path
 
 from jaxtyping import PyTree
 
-from jaxclr.errors import InputError
 from jaxclr.models.network import Model, PureNetwork
-from jaxclr.models.resnet import ResNet
-from jaxclr.models.store import is_own, read_own
-from jaxclr.models.weights import load_resnet, read_arrays
+from jaxclr.models.pretrained import pretrained
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,23 +40,17 @@ class Encoder(Prior):
     """A backbone with weights of a file."""
 
     model: Model
-    """The backbone; what follows it is not used."""
+    """The backbone; what follows it is not used, and its own ``weights`` are not either."""
     weights: str
-    """The weights.npz of a finished run, or, of a ResNet, a file with torchvision's names: .pth,
-    .safetensors or .npz. ``{target}`` and ``{seed}`` in it stand for those of the run, so that
-    every run has an encoder that has not seen its target either."""
+    """The weights.npz of a finished run, or, of a ResNet or Vit, a file in the names of torchvision
+    or timm, .pth, .safetensors or .npz, or hf:<repository>. ``{target}`` and ``{seed}`` in it
+    stand for those of the run, so that every run has an encoder that has not seen its target
+    either."""
 
     def load(self, *, target: str, seed: int) -> tuple[PureNetwork, tuple[PyTree, PyTree]]:
         """The network and its arrays; see :class:`Prior`."""
-        file = self.weights.replace("{target}", target).replace("{seed}", str(seed))
-        network, path = self.model.build(1, seed=0), Path(file)
-        arrays = read_arrays(path)
-        if is_own(arrays):
-            return network, read_own(path, arrays, network.params, network.stats)
-        if not isinstance(self.model, ResNet):
-            raise InputError(
-                f"{path} holds weights in torchvision's names, which only a ResNet has. Give a "
-                "ResNet, or the weights.npz of a finished run of this model."
-            )
-        loaded = load_resnet(arrays, network.params, network.stats)
-        return network, (loaded.params, loaded.stats)
+        network, _ = pretrained(
+            self.model, self.model.build(1, seed=0),
+            weights=self.weights, target=target, seed=seed,
+        )  # fmt: skip
+        return network, (network.params, network.stats)

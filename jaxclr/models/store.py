@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from jaxclr.errors import InputError
+from jaxclr.models.weights import Loaded
 from jaxclr.pipeline.atomic import replacing
 
 PARAMS, STATS = "params", "stats"
@@ -26,10 +27,8 @@ def is_own(arrays: Mapping[str, np.ndarray]) -> bool:
     return any(name.startswith(f"{PARAMS}/") for name in arrays)
 
 
-def read_own(
-    path: Path, arrays: Mapping[str, np.ndarray], params: PyTree, stats: PyTree
-) -> tuple[PyTree, PyTree]:
-    """The arrays laid out as a network's; what follows the backbone is left as it is.
+def read_own(path: Path, arrays: Mapping[str, np.ndarray], params: PyTree, stats: PyTree) -> Loaded:
+    """The arrays laid out as a network's; of what follows the backbone, only a head that fits.
 
     Args:
         path: Where the arrays were read, for messages.
@@ -38,24 +37,50 @@ def read_own(
         stats: The network's.
 
     Raises:
-        InputError: An array of the backbone is missing, or of another shape.
+        InputError: An array of the backbone is missing, left over, or of another shape.
     """
+    trees = {PARAMS: params, STATS: stats}
+    wanted = {kind: _named(kind, tree) for kind, tree in trees.items()}
+    every = wanted[PARAMS] | wanted[STATS]
+    if wrong := _misfits("backbone", arrays, every):
+        raise InputError(
+            f"{path} does not fit the model: {'; '.join(wrong)}. Give the model that the weights "
+            "were trained with."
+        )
+    head = _misfits("head", arrays, every)
+    taken = [n for n in every if _part(n) == "backbone" or (_part(n) == "head" and not head)]
 
-    def filled(kind: str, tree: PyTree) -> PyTree:
-        named = _named(kind, tree)
-        for name, leaf in named.items():
-            if not name.startswith(f"{kind}/backbone/"):
-                continue
-            if name not in arrays or arrays[name].shape != leaf.shape:
-                found = arrays[name].shape if name in arrays else "missing"
-                raise InputError(
-                    f"{path} does not fit the model: {name} must be of shape {leaf.shape} and is "
-                    f"{found}. Give the model that the weights were trained with."
-                )
-            named[name] = arrays[name]
-        return jax.tree.unflatten(jax.tree.structure(tree), list(named.values()))
+    def filled(kind: str) -> PyTree:
+        leaves = [arrays[n] if n in taken else leaf for n, leaf in wanted[kind].items()]
+        return jax.tree.unflatten(jax.tree.structure(trees[kind]), leaves)
 
-    return filled(PARAMS, params), filled(STATS, stats)
+    counts = [
+        f"{sum(leaf.size for n, leaf in of.items() if n in taken):,} of "
+        f"{sum(leaf.size for leaf in of.values()):,}"
+        for of in wanted.values()
+    ]
+    report = f"{counts[0]} parameters and {counts[1]} running statistics loaded."
+    kept = f" The head stays as it is: {'; '.join(head)}." if head else ""
+    return Loaded(filled(PARAMS), filled(STATS), report + kept)
+
+
+def _part(name: str) -> str:
+    """Whether an array is of the backbone, the head, or something else."""
+    return name.partition("/")[2].partition("/")[0]
+
+
+def _misfits(
+    part: str, arrays: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray]
+) -> list[str]:
+    """What of a part is missing, left over, or of another shape."""
+    found = []
+    for name in sorted(n for n in arrays.keys() | wanted.keys() if _part(n) == part):
+        if name not in wanted:
+            found.append(f"{name} is left over")
+        elif name not in arrays or arrays[name].shape != wanted[name].shape:
+            there = arrays[name].shape if name in arrays else "missing"
+            found.append(f"{name} must be of shape {wanted[name].shape} and is {there}")
+    return found
 
 
 def _named(kind: str, tree: PyTree) -> dict[str, np.ndarray]:

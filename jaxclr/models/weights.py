@@ -5,7 +5,7 @@ import math
 import re
 import zipfile
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,17 +19,52 @@ from safetensors.numpy import load_file
 from jaxclr.errors import InputError, nearest
 from jaxclr.models.unpickle import read_state_dict
 
-HEAD = ("fc.weight", "fc.bias")
-MODULES = {"downsample_conv": "downsample.0", "downsample_bn": "downsample.1"}
 LEAVES = {
     "kernel": "weight", "scale": "weight", "bias": "bias",
     "mean": "running_mean", "var": "running_var",
+    "cls_token": "cls_token", "pos_embed": "pos_embed",
 }  # fmt: skip
 # All that the readers were seen to raise over a file that is damaged or of another kind.
 DAMAGE = (
     SafetensorError, zipfile.BadZipFile, zlib.error, ValueError, TypeError, KeyError,
     AttributeError, EOFError, OSError, NotImplementedError, RuntimeError,
 )  # fmt: skip
+
+
+def _as_it_is(
+    name: str, array: Shaped[np.ndarray, "..."], shape: tuple[int, ...]
+) -> Shaped[np.ndarray, "..."]:
+    """The array, whatever the shape wanted."""
+    return array
+
+
+class Naming(NamedTuple):
+    """How files made elsewhere name a network's arrays."""
+
+    module: Callable[[str], str]
+    """From a module's name here to its name there."""
+    head: str
+    """Name of the linear classifier there."""
+    fitted: Callable[[str, np.ndarray, tuple[int, ...]], np.ndarray] = _as_it_is
+    """From an array's name, itself, and the shape wanted to an array that is resized where it can
+    be; by default as it is."""
+
+    def name(self, path: tuple[Any, ...]) -> str:
+        """What the leaf at a path of a network's tree is called; empty where it has no name."""
+        top, *modules, leaf = (str(key.key) for key in path)
+        if leaf not in LEAVES or top not in ("backbone", "head"):
+            return ""
+        names = [*map(self.module, modules)]
+        return ".".join([*(names if top == "backbone" else [self.head, *names]), LEAVES[leaf]])
+
+
+def _resnet_module(name: str) -> str:
+    shortcut = {"downsample_conv": "downsample.0", "downsample_bn": "downsample.1"}
+    return re.sub(r"^(layer\d+)_(\d+)$", r"\1.\2", shortcut.get(name, name))
+
+
+RESNET = Naming(_resnet_module, "fc")
+"""torchvision's names, which timm keeps."""
 
 
 class Loaded(NamedTuple):
@@ -91,16 +126,11 @@ def load_resnet(
 ) -> Loaded:
     """Puts a ResNet's weights, named as torchvision and timm name them, into a network's trees.
 
-    Kernels are turned from ``[out, in, h, w]`` to ``[h, w, in, out]``, the head from ``[k, d]`` to
-    ``[d, k]``; all become float32. The head stays as it is where the file has none or one of
-    another number of classes, and where the network's is not linear. What else the network has
-    beside backbone and head, such as a projector, stays too.
-
     Args:
-        arrays: As of :func:`read_arrays`; ``num_batches_tracked`` among them is not looked at.
+        arrays: See :func:`load`.
         params: The network's initial parameters; not written to.
         stats: Its initial running statistics; not written to.
-        allow_partial: Whether names may be missing, or left over. The report lists them.
+        allow_partial: See :func:`load`.
 
     Returns:
         The trees with the weights put in, and a report.
@@ -108,11 +138,45 @@ def load_resnet(
     Raises:
         InputError: Names are missing or left over, or an array has another shape.
     """
-    wanted = _named(params) | _named(stats)
+    return load(arrays, params, stats, naming=RESNET, allow_partial=allow_partial)
+
+
+def load(
+    arrays: Mapping[str, Shaped[np.ndarray, "..."]],
+    params: PyTree,
+    stats: PyTree,
+    *,
+    naming: Naming,
+    allow_partial: bool = False,
+    assumed: Collection[str] = (),
+) -> Loaded:
+    """Puts weights of a file made elsewhere into a network's trees.
+
+    Kernels are turned from ``[out, in, h, w]`` to ``[h, w, in, out]``, the weights of linear
+    layers from ``[out, in]`` to ``[in, out]``; all become float32. The head stays as it is where
+    the file has none or one of another number of classes, and where the network's is not linear.
+    What else the network has beside backbone and head, such as a projector, stays too.
+
+    Args:
+        arrays: As of :func:`read_arrays`; ``num_batches_tracked`` among them is not looked at.
+        params: The network's initial parameters; not written to.
+        stats: Its initial running statistics; not written to.
+        naming: How the file names what is in the trees.
+        allow_partial: Whether names may be missing, or left over. The report lists them.
+        assumed: Names of arrays that are not of the file: put in, but not counted.
+
+    Returns:
+        The trees with the weights put in, and a report.
+
+    Raises:
+        InputError: Names are missing or left over, or an array has another shape.
+    """
+    head = (f"{naming.head}.weight", f"{naming.head}.bias")
+    wanted = _named(params, naming) | _named(stats, naming)
     given = {name: x for name, x in arrays.items() if not name.endswith("num_batches_tracked")}
     notes = []
-    if reason := _why_no_head(given, wanted):
-        wanted, given = ({n: x for n, x in d.items() if n not in HEAD} for d in (wanted, given))
+    if reason := _why_no_head(given, wanted, head):
+        wanted, given = ({n: x for n, x in d.items() if n not in head} for d in (wanted, given))
         notes.append(f"The head stays as it is: {reason}.")
     missing, over = wanted.keys() - given.keys(), given.keys() - wanted.keys()
     mismatch = [*_listed("Missing", missing), *_listed("Left over", over)]
@@ -121,42 +185,43 @@ def load_resnet(
             f"These weights are of another network. {' '.join(mismatch)} Choose the model that "
             "they were made for, or, where some fit, allow that they are partial."
         )
-    values = {name: _turned(x) for name, x in given.items() if name in wanted}
+    values = {}
+    for name in sorted(wanted.keys() & given.keys()):
+        turned, shape = _turned(given[name]), wanted[name].shape
+        values[name] = naming.fitted(name, turned, shape)
+        if values[name].shape != turned.shape:
+            notes.append(f"{name} was resized from {turned.shape} to {shape}.")
     _check_shapes(values, wanted)
 
     def filled(tree: PyTree) -> PyTree:
         return jax.tree_util.tree_map_with_path(
-            lambda path, leaf: values.get(_torch_name(path), leaf), tree
+            lambda path, leaf: values.get(naming.name(path), leaf), tree
         )
 
-    counts = [f"{_count(tree, values):,} of {_count(tree):,}" for tree in (params, stats)]
+    counted = values.keys() - set(assumed)
+    counts = [
+        f"{sum(x.size for name, x in _named(tree, naming).items() if name in counted):,} of "
+        f"{sum(x.size for x in jax.tree.leaves(tree)):,}"
+        for tree in (params, stats)
+    ]
     first = f"{counts[0]} parameters and {counts[1]} running statistics loaded."
     return Loaded(filled(params), filled(stats), " ".join([first, *notes, *mismatch]))
 
 
-def _torch_name(path: tuple[Any, ...]) -> str:
-    """What torchvision calls the leaf at a path of a network's tree; empty where it has none."""
-    top, *modules, leaf = (str(key.key) for key in path)
-    if leaf not in LEAVES or top not in ("backbone", "head"):
-        return ""
-    names = [re.sub(r"^(layer\d+)_(\d+)$", r"\1.\2", MODULES.get(m, m)) for m in modules]
-    return ".".join([*(names if top == "backbone" else ["fc", *names]), LEAVES[leaf]])
-
-
-def _named(tree: PyTree) -> dict[str, Any]:
-    """The leaves of a tree by torchvision's names, those without a name left out."""
+def _named(tree: PyTree, naming: Naming) -> dict[str, Any]:
+    """The leaves of a tree by the names in files, those without a name left out."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {name: leaf for path, leaf in leaves if (name := _torch_name(path))}
+    return {name: leaf for path, leaf in leaves if (name := naming.name(path))}
 
 
-def _why_no_head(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+def _why_no_head(given: Mapping[str, Any], wanted: Mapping[str, Any], head: tuple[str, str]) -> str:
     """Why the file's head is not the network's; empty where it is."""
-    if not any(name in given for name in HEAD):
+    if not any(name in given for name in head):
         return "the file has none"
-    if not all(name in wanted for name in HEAD):
+    if not all(name in wanted for name in head):
         return "the network's is not linear"
-    there = next(math.prod(given[name].shape[:1]) for name in HEAD if name in given)
-    here = len(wanted["fc.bias"])
+    there = next(math.prod(given[name].shape[:1]) for name in head if name in given)
+    here = len(wanted[head[1]])
     return f"{there} classes there, {here} here" if there != here else ""
 
 
@@ -181,12 +246,6 @@ def _check_shapes(values: Mapping[str, np.ndarray], wanted: Mapping[str, Any]) -
 
 def _listed(what: str, names: Collection[str]) -> list[str]:
     return [f"{what}: {', '.join(sorted(names))}."] if names else []
-
-
-def _count(tree: PyTree, among: Collection[str] | None = None) -> int:
-    """How many numbers a tree has; of the leaves ``among`` some names only, if given."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return sum(x.size for path, x in leaves if among is None or _torch_name(path) in among)
 
 
 def _there(path: str | Path) -> Path:

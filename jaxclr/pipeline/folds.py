@@ -73,7 +73,7 @@ def select(
         return list(members), np.array([member.fold in ("", "train") for member in members], bool)
     found = {
         line: path
-        for line, path in _found(members, lists).items()
+        for line, path in located(members, lists).items()
         if path is not None or without_suffix(line.path) not in left_out
     }
     _check(found, label)
@@ -83,8 +83,16 @@ def select(
     return kept, np.array([member.path in train for member in kept], bool)
 
 
-def _found(members: Sequence[Member], lists: dict[str, list[Line]]) -> dict[Line, str | None]:
-    """Finds the image of every line, by its path or else without its extension."""
+def located(members: Sequence[Member], lists: dict[str, list[Line]]) -> dict[Line, str | None]:
+    """Finds the image of every line, by its path or else without its extension.
+
+    Args:
+        members: Images of one domain.
+        lists: What :func:`read_lists` gave for that domain.
+
+    Returns:
+        The path of the image of every line; None where it is not there.
+    """
     exact = {member.path: member.path for member in members}
     similar = {without_suffix(member.path): member.path for member in members}
     return {

@@ -2,29 +2,18 @@
 
 import abc
 import dataclasses
-import functools
-import io
 import logging
-import os
-import re
-from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Int, UInt8
-from PIL import Image
+from jaxtyping import Int
 
-from jaxclr.errors import InputError, JaxclrError
-from jaxclr.pipeline.source import Collection, Dataset, Domain
-from jaxclr.pipeline.storage import DAMAGE
+from jaxclr.errors import InputError
+from jaxclr.pipeline.records import Records, command, find, record, source
+from jaxclr.pipeline.source import UNKNOWN, Collection, Dataset, Domain
 
 logger = logging.getLogger(__name__)
-FORMAT = "array_record"
-INFO = "dataset_info.json"
-VERSION = re.compile(r"\d+\.\d+\.\d+")
-UNKNOWN = -1
-"""The label of an image whose class nobody noted."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,11 +52,6 @@ class Prepared(Dataset, abc.ABC):
         """The splits of each domain, sorted."""
         return {"train": ("train",), "test": ("test",)}
 
-    @property
-    def command(self) -> str:
-        """What prepares the data set."""
-        return f"tfds build {self.builder} --file_format={FORMAT}"
-
     def load(self) -> Collection:
         """Opens the data set; decodes no image, but reads all that have a label.
 
@@ -78,7 +62,12 @@ class Prepared(Dataset, abc.ABC):
         """
         # What was opened before may have been prepared anew since.
         source.cache_clear()
-        folder, info = self._found()
+        folder, info = find(
+            self.name, self.builder, self.root,
+            f"The images are those of {self.home}; TensorFlow Datasets fetches and prepares them: "
+            f"{command(self.builder)}. That alone needs TensorFlow, which may be in another "
+            "environment.",
+        )  # fmt: skip
         found = tuple(info.features["label"].names)
         if found != self.classes:
             raise InputError(f"{folder}: the classes are {', '.join(found)}, not those expected.")
@@ -92,7 +81,7 @@ class Prepared(Dataset, abc.ABC):
             if split not in info.splits:
                 raise InputError(
                     f"{folder} has no split {split!r}, only {', '.join(sorted(info.splits))}. "
-                    f"Prepare it anew: {self.command}."
+                    f"Prepare it anew: {command(self.builder)}."
                 )
             count = info.splits[split].num_examples
             if count != self.counts[split]:
@@ -109,137 +98,6 @@ class Prepared(Dataset, abc.ABC):
         images = Records(folder, tuple(parts))
         return Domain(name, tuple(paths), np.concatenate(label), np.ones(len(paths), bool), images)
 
-    def _found(self) -> tuple[str, Any]:
-        """The folder of the newest version that can be read, and what TFDS says of it."""
-        places, others = self._places(), []
-        for folder in (folder for place in places for folder in versions(place, self.builder)):
-            info = opened(folder).info
-            if info.name == self.builder:
-                if FORMAT in (formats := [form.value for form in info.available_file_formats()]):
-                    return folder, info
-                others.append(f"{folder}: {self.builder} is prepared as {', '.join(formats)}")
-        if others:
-            raise InputError(
-                f"{others[0]}, of which single images cannot be read. Remove the folder, or choose "
-                f"another by --data_dir, and prepare it anew: {self.command}."
-            )
-        looked = ", ".join(f"{p} ({'not in it' if p.exists() else 'not there'})" for p in places)
-        raise InputError(
-            f"No images of {self.name!r}. Looked for {self.builder}/<version>/{INFO} in: {looked}. "
-            f"The images are those of {self.home}; TensorFlow Datasets fetches and prepares them: "
-            f"{self.command}. That alone needs TensorFlow, which may be in another environment. "
-            "Another place is given by --dataset.root, or by $JAXCLR_DATA."
-        )
-
-    def _places(self) -> list[Path]:
-        """Where the data set may be, the likeliest first."""
-        if self.root is not None:
-            return [Path(self.root).expanduser()]
-        shared = os.environ.get("JAXCLR_DATA")
-        usual = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-        return [Path(place).expanduser() for place in (shared, usual) if place]
-
-
-@dataclasses.dataclass(frozen=True)
-class Records:
-    """Images of some splits, one split after the other.
-
-    Pickled by path, and opened anew in each process that reads them.
-    """
-
-    folder: str
-    """That of a prepared version."""
-    parts: tuple[tuple[str, int], ...]
-    """Splits, and how many images each has."""
-
-    def __len__(self) -> int:
-        """Counts the images."""
-        return sum(count for _, count in self.parts)
-
-    def __getitem__(self, index: int, /) -> UInt8[np.ndarray, "h w 3"]:
-        """Decodes one image to RGB.
-
-        Raises:
-            JaxclrError: The file that holds it is missing or damaged.
-        """
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        ends = np.cumsum([count for _, count in self.parts])
-        part = int(np.searchsorted(ends, index, side="right"))
-        split, count = self.parts[part]
-        place = index - int(ends[part]) + count
-        encoded = record(self.folder, split, place)["image"]
-        try:
-            with Image.open(io.BytesIO(encoded)) as image:
-                return np.array(image.convert("RGB"))
-        except DAMAGE as error:
-            raise JaxclrError(
-                f"{self.folder}: image {place} of {split!r} cannot be decoded ({error})."
-            ) from error
-
-
-def versions(place: Path, builder: str) -> list[str]:
-    """Folders of prepared versions, the newest first.
-
-    Args:
-        place: Such a folder, one that holds versions, or one that holds data sets.
-        builder: Name of the data set that is looked for.
-    """
-    homes = [home for home in (place, place / builder) if home.is_dir()]
-    folders = [f for home in homes for f in home.iterdir() if VERSION.fullmatch(f.name)]
-    folders.sort(key=lambda folder: [int(part) for part in folder.name.split(".")], reverse=True)
-    return [str(folder) for folder in (place, *folders) if (folder / INFO).is_file()]
-
-
-def opened(folder: str) -> Any:
-    """Opens a prepared version by TFDS, as its builder.
-
-    Raises:
-        InputError: TFDS is not installed, or what it noted about the version is damaged.
-    """
-    builder_from_directory = tfds().builder_from_directory
-    try:
-        return builder_from_directory(folder)
-    except Exception as error:  # TFDS lets through whatever its parsers raise.
-        raise InputError(f"{folder}: TensorFlow Datasets cannot open it ({error}).") from error
-
-
-@functools.cache
-def source(folder: str, split: str) -> Any:
-    """Opens a split, once in each process.
-
-    Args:
-        folder: That of a prepared version.
-        split: As TFDS calls it.
-
-    Returns:
-        A sequence of records whose images are as they lie in the file.
-    """
-    as_it_is = {"image": tfds().decode.SkipDecoding()}
-    return opened(folder).as_data_source(split, decoders=as_it_is, file_format=FORMAT)
-
-
-def record(folder: str, split: str, index: int) -> dict[str, Any]:
-    """Reads one record; safe to call from many threads.
-
-    Args:
-        folder: That of a prepared version.
-        split: As TFDS calls it.
-        index: Place in the split, in [0, its length).
-
-    Returns:
-        ``image``, encoded; ``label``; and what else there is.
-
-    Raises:
-        JaxclrError: The file that holds it is missing or damaged.
-    """
-    try:
-        return source(folder, split)[index]
-    except (RuntimeError, ValueError, OSError) as error:
-        raise JaxclrError(
-            f"{folder}: record {index} of {split!r} cannot be read ({error}). Prepare it anew."
-        ) from error
-
 
 def labels(folder: str, split: str, count: int) -> Int[np.ndarray, " b"]:
     """Reads the labels of a split.
@@ -253,19 +111,3 @@ def labels(folder: str, split: str, count: int) -> Int[np.ndarray, " b"]:
         JaxclrError: A file of it is missing or damaged.
     """
     return np.array([record(folder, split, index)["label"] for index in range(count)], np.int32)
-
-
-def tfds() -> ModuleType:
-    """TensorFlow Datasets itself, an optional dependency.
-
-    Raises:
-        InputError: It is not installed.
-    """
-    try:
-        import tensorflow_datasets
-    except ImportError as error:
-        raise InputError(
-            f"Prepared data sets are read by the package tensorflow-datasets, and there is none "
-            f"({error}). Install it: pip install 'jaxclr[tfds]'."
-        ) from error
-    return tensorflow_datasets

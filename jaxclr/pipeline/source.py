@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from jaxclr.errors import InputError, JaxclrError, nearest
-from jaxclr.pipeline.cache import cached
+from jaxclr.pipeline.cache import cached, noted_size
 from jaxclr.pipeline.folds import KFOLD, ListFormat, read_lists, select
 from jaxclr.pipeline.listing import Entry, Listing, list_images, without_suffix
 from jaxclr.pipeline.storage import Stored, decode_all
@@ -22,6 +22,8 @@ from jaxclr.pipeline.storage import Stored, decode_all
 logger = logging.getLogger(__name__)
 # How many names a warning shows.
 SHOWN = 5
+UNKNOWN = -1
+"""The label of an image whose class nobody noted."""
 
 
 @runtime_checkable
@@ -45,9 +47,10 @@ class Domain(NamedTuple):
     Attributes:
         name: What the domain is called, as in ``--target``.
         paths: Identity of each image, ``<domain>/<class>/<file>``, sorted; what split files name.
-        label: Class of each image, as an index into ``Collection.classes``; int32.
+        label: Class of each image, as an index into ``Collection.classes``; int32. It is -1
+            where nobody noted it.
         train: Which images may be trained on where this domain is a source. Where it is the
-            target, all images are tested.
+            target, all images with a label are tested.
         images: The images themselves, in the order of ``paths``.
     """
 
@@ -84,7 +87,58 @@ class Dataset(abc.ABC):
 
 
 @dataclasses.dataclass(frozen=True)
-class ImageFolders(Dataset, abc.ABC):
+class ImageFiles(Dataset, abc.ABC):
+    """A card whose images are files."""
+
+    root: str | None = None
+    """Folder with the images."""
+
+    cache: str | None = None
+    """Folder for decoded images: uint8, memory-mapped; made at first use, or before by
+    ``python -m jaxclr.datasets prepare``."""
+
+    skip_unreadable: bool = False
+    """Leave out and count images that cannot be decoded, instead of stopping at the first."""
+
+    def _opened(
+        self, name: str, entries: Sequence[Entry], paths: tuple[str, ...],
+        label: Int[np.ndarray, " b"], train: Bool[np.ndarray, " b"],
+    ) -> Domain:  # fmt: skip
+        """The domain of these files, without those that are to be skipped."""
+        images, kept = self._images(name, entries)
+        if not kept.all():
+            bad = [path for path, good in zip(paths, kept, strict=True) if not good]
+            logger.warning(
+                "%s: left out %d images that cannot be decoded: %s%s",
+                *(name, len(bad), ", ".join(bad[:SHOWN]), ", ..." if len(bad) > SHOWN else ""),
+            )
+            paths = tuple(path for path, good in zip(paths, kept, strict=True) if good)
+        if not paths:
+            raise JaxclrError(f"{self.name}: no image of {name} is left to read.")
+        return Domain(name, paths, label[kept], train[kept], images)
+
+    def _images(
+        self, domain: str, entries: Sequence[Entry]
+    ) -> tuple[Images, Bool[np.ndarray, " b"]]:
+        """Opens a domain's images; the flags say which entries can be decoded."""
+        if self.cache is not None:
+            folder = Path(self.cache).expanduser() / self.name
+            size = noted_size(folder)
+            if size is not None:
+                logger.warning(
+                    "%s: images are read from %s, prepared with a shorter side of %d px",
+                    *(domain, folder, size),
+                )
+            return cached(folder, domain, entries, skip_unreadable=self.skip_unreadable, size=size)
+        kept = np.ones(len(entries), bool)
+        if self.skip_unreadable:
+            images = decode_all(entries, skip_unreadable=True)
+            kept = np.array([image is not None for image in images], bool)
+        return Stored(tuple(itertools.compress(entries, kept))), kept
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFolders(ImageFiles, abc.ABC):
     """A card whose images are files, one folder per class, in a folder or in zips.
 
     A subclass says what it expects by the constants below; an empty one expects nothing.
@@ -92,12 +146,6 @@ class ImageFolders(Dataset, abc.ABC):
 
     root: str | None = None
     """Folder or zip with the images; by default $JAXCLR_DATA/<name>, then ./datasets/<name>."""
-
-    cache: str | None = None
-    """Folder for decoded images: uint8, memory-mapped; made at first use."""
-
-    skip_unreadable: bool = False
-    """Leave out and count images that cannot be decoded, instead of stopping at the first."""
 
     domains: ClassVar[tuple[str, ...]] = ()
     """Domains to load, in this order; empty: all that are found, sorted."""
@@ -117,9 +165,31 @@ class ImageFolders(Dataset, abc.ABC):
     lists: ClassVar[ListFormat] = KFOLD
     """How files that list training images are named and numbered, where there are any."""
 
+    also: ClassVar[tuple[str, ...]] = ()
+    """What else the folder with the images is usually called, if not like the card."""
+
     def class_name(self, folder: str) -> str:
         """Names the class of a folder; a card may drop prefixes here."""
         return folder
+
+    def class_names(self, listing: Listing) -> tuple[str, ...]:
+        """Names the classes of what was listed, in the order of their labels.
+
+        Raises:
+            InputError: There is a folder that is none of the card's classes.
+        """
+        folders = {self.class_name(member.folder) for member in listing.members}
+        classes = self.classes or tuple(sorted(folders))
+        if unknown := sorted(folders - set(classes)):
+            raise InputError(
+                f"{self.name} has no class {unknown[0]!r}, but there is a folder of that name. "
+                f"{nearest(unknown[0], classes)}"
+            )
+        return classes
+
+    def listed(self, place: Path) -> Listing:
+        """Lists what lies in an existing folder or zip; a card of another layout does it here."""
+        return list_images(place, self.domains)
 
     def load(self) -> Collection:
         """Lists the images of every domain; see :class:`Dataset`.
@@ -128,32 +198,39 @@ class ImageFolders(Dataset, abc.ABC):
             InputError: The images are not there, or are not laid out as expected.
             JaxclrError: An image cannot be decoded, or the cache cannot be written.
         """
-        listing = self._listing()
+        listing = self.listing()
         names = self.domains or tuple(sorted({member.domain for member in listing.members}))
         self._check_domains({member.domain for member in listing.members})
-        folders = {self.class_name(member.folder) for member in listing.members}
-        classes = self.classes or tuple(sorted(folders))
-        if unknown := sorted(folders - set(classes)):
-            raise InputError(
-                f"{self.name} has no class {unknown[0]!r}, but there is a folder of that name. "
-                f"{nearest(unknown[0], classes)}"
-            )
+        classes = self.class_names(listing)
         return Collection(tuple(self._domain(name, listing, classes) for name in names), classes)
 
-    def _places(self) -> list[Path]:
+    def places(self) -> list[Path]:
         """Where the images may be, the likeliest first."""
         if self.root is not None:
             return [Path(self.root).expanduser()]
         shared = os.environ.get("JAXCLR_DATA")
         folders = [Path(shared).expanduser()] if shared else []
-        return [folder / self.name for folder in (*folders, Path("datasets"))]
+        names = (self.name, *self.also)
+        return [folder / name for folder in (*folders, Path("datasets")) for name in names]
 
-    def _listing(self) -> Listing:
-        """Lists the first place that holds an image."""
-        places = self._places()
+    def listing(self) -> Listing:
+        """Lists the first place that holds an image.
+
+        Raises:
+            InputError: None does, or images are not laid out as expected.
+        """
+        return self.found()[1]
+
+    def found(self) -> tuple[Path, Listing]:
+        """The first place that holds an image, and all that :meth:`listed` lists there.
+
+        Raises:
+            InputError: There is none, or images are not laid out as expected.
+        """
+        places = self.places()
         for place in places:
-            if place.exists() and (listing := list_images(place, self.domains)).members:
-                return listing
+            if place.exists() and (listing := self.listed(place)).members:
+                return place, listing
         looked = ", ".join(
             f"{place} ({'no such images in it' if place.exists() else 'not there'})"
             for place in places
@@ -182,29 +259,6 @@ class ImageFolders(Dataset, abc.ABC):
         label = {member.path: index[self.class_name(member.folder)] for member in members}
         lists = read_lists(listing.texts, self.lists, name)
         members, train = select(members, label, lists, self.left_out)
-        images, kept = self._images(name, [member.entry for member in members])
         paths = tuple(member.path for member in members)
-        if not kept.all():
-            bad = [path for path, good in zip(paths, kept, strict=True) if not good]
-            logger.warning(
-                "%s: left out %d images that cannot be decoded: %s%s",
-                *(name, len(bad), ", ".join(bad[:SHOWN]), ", ..." if len(bad) > SHOWN else ""),
-            )
-            paths = tuple(path for path, good in zip(paths, kept, strict=True) if good)
-        if not paths:
-            raise JaxclrError(f"{self.name}: no image of {name} is left to read.")
         labels = np.array([label[path] for path in paths], np.int32)
-        return Domain(name, paths, labels, train[kept], images)
-
-    def _images(
-        self, domain: str, entries: Sequence[Entry]
-    ) -> tuple[Images, Bool[np.ndarray, " b"]]:
-        """Opens a domain's images; the flags say which entries can be decoded."""
-        if self.cache is not None:
-            folder = Path(self.cache).expanduser() / self.name
-            return cached(folder, domain, entries, skip_unreadable=self.skip_unreadable)
-        kept = np.ones(len(entries), bool)
-        if self.skip_unreadable:
-            images = decode_all(entries, skip_unreadable=True)
-            kept = np.array([image is not None for image in images], bool)
-        return Stored(tuple(itertools.compress(entries, kept))), kept
+        return self._opened(name, [member.entry for member in members], paths, labels, train)

@@ -1,22 +1,19 @@
-"""The split of the source domains: whose label is kept, drawn by seed or read from a file."""
+"""The split of the source domains: which images keep their label, drawn by seed."""
 
 import hashlib
-import json
-import re
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+import itertools
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Int
 
-from jaxclr.errors import InputError, JaxclrError
-from jaxclr.pipeline.atomic import replacing
+from jaxclr.errors import InputError
 from jaxclr.pipeline.listing import without_suffix
 from jaxclr.pipeline.source import Domain
 
-# How many names a message shows.
-SHOWN = 3
+Missing = Literal["refuse", "allow"]
+"""Whether a source domain may lack images of a class that are to keep their label."""
 
 
 class Split(NamedTuple):
@@ -31,17 +28,52 @@ class Split(NamedTuple):
     unlabeled: tuple[Int[np.ndarray, " u"], ...]
 
 
-class Record(NamedTuple):
-    """One line of a split file: an image, its label and the domain it is said to be of."""
+def labels_of_classes(
+    num_classes: int, labels_per_class: int, imbalance: float = 1.0
+) -> tuple[int, ...]:
+    r"""How many images of each class keep their label in a domain, in the order of the classes.
 
-    path: str
-    label: int
-    domain: str | None
+    .. math:: n_k = \max\big(1, \lfloor n_0 \, \gamma^{-k / (K - 1)} \rfloor\big)
+
+    The first class keeps the most, the last :math:`\gamma` times fewer. The order is that of the
+    classes, the same in every domain and for every seed, as with the long-tailed sets of CIFAR.
+
+    Args:
+        num_classes: ``K``, at least 1.
+        labels_per_class: :math:`n_0`, at least 1.
+        imbalance: :math:`\gamma`, at least 1; with 1 all classes keep as many.
+
+    References:
+        Cui, Jia, Lin, Song, Belongie, `Class-Balanced Loss Based on Effective Number of Samples
+        <https://arxiv.org/abs/1901.05555>`_, CVPR 2019, whose training sets decay so. That at
+        least one label is kept is ours.
+    """
+    decay = imbalance ** (-np.arange(num_classes) / max(num_classes - 1, 1))
+    # A power that should be whole may come out a rounding error below.
+    counts = np.floor(labels_per_class * decay * (1 + 1e-9))
+    return tuple(max(1, int(count)) for count in counts)
+
+
+def count_labels(
+    sources: Sequence[Domain], wanted: Sequence[int], *, missing: Missing = "refuse"
+) -> int:
+    """How many images of all sources keep their label.
+
+    Args:
+        sources: The source domains.
+        wanted: Of each class in each domain, as :func:`labels_of_classes` has it.
+        missing: With "allow", a domain keeps at most the images that it has.
+    """
+    if missing == "refuse":
+        return len(sources) * sum(wanted)
+    pairs = itertools.product(sources, enumerate(wanted))
+    return sum(min(most, len(_found(domain, label))) for domain, (label, most) in pairs)
 
 
 def draw_split(
-    sources: Sequence[Domain], classes: Sequence[str], *, labels_per_class: int, seed: int
-) -> Split:
+    sources: Sequence[Domain], classes: Sequence[str], *, labels_per_class: int, seed: int,
+    imbalance: float = 1.0, missing: Missing = "refuse",
+) -> Split:  # fmt: skip
     """Draws ``labels_per_class`` training images of every class in every source domain.
 
     What is drawn depends on the seed, on the names of the domain and the class, and on the names
@@ -52,24 +84,43 @@ def draw_split(
         classes: Names of the classes, in the order of their labels.
         labels_per_class: How many images keep their label, at least 1.
         seed: At least 0.
+        imbalance: How many times fewer the last class keeps, at least 1; those between decay as
+            :func:`labels_of_classes` says. What is kept is among what is with less imbalance.
+        missing: What to do about a class of which a domain has too few training images, or none:
+            refuse, or keep the labels of all that there are.
 
     Raises:
-        InputError: A class has no, or too few, training images in some domain.
+        InputError: A class has no, or too few, training images in some domain; or, if that is
+            allowed, in all of them.
     """
-    if labels_per_class < 1 or not 0 <= seed < 2**64:
+    if labels_per_class < 1 or not 0 <= seed < 2**64 or not imbalance >= 1:
         raise InputError(
-            f"A split needs labels_per_class >= 1 and seed >= 0; {labels_per_class} and {seed} "
-            "were given."
+            "A split needs labels_per_class >= 1, seed >= 0 and imbalance >= 1; "
+            f"{labels_per_class}, {seed} and {imbalance} were given."
         )
+    wanted = labels_of_classes(len(classes), labels_per_class, imbalance)
+    if missing == "refuse":
+        _check(sources, classes, wanted)
     labeled, unlabeled = [], []
     for domain in sources:
         drawn = [
-            _shuffled(domain, label, name, labels_per_class, seed)[:labels_per_class]
+            _shuffled(domain, label, name, seed)[: wanted[label]]
             for label, name in enumerate(classes)
         ]
         chosen = np.sort(np.concatenate(drawn))
         labeled.append(chosen)
         unlabeled.append(np.setdiff1d(np.flatnonzero(domain.train), chosen))
+    shown = {
+        int(label)
+        for domain, chosen in zip(sources, labeled, strict=True)
+        for label in domain.label[chosen]
+    }
+    if absent := [name for label, name in enumerate(classes) if label not in shown]:
+        raise InputError(
+            f"No source domain ({', '.join(domain.name for domain in sources)}) has a training "
+            f"image of class {absent[0]!r}, so that nothing could be learned of it. Leave out the "
+            "class, or hold out other --targets."
+        )
     return Split(tuple(labeled), tuple(unlabeled))
 
 
@@ -79,161 +130,35 @@ def pooled(split: Split) -> Split:
     return Split(split.labeled, tuple(np.union1d(*pair) for pair in both))
 
 
-def split_name(target: str, num_labeled: int, seed: int) -> str:
-    """Names the file of a split as ssdg-benchmark does; ``num_labeled`` is over all sources."""
-    return f"{target}_nlab{num_labeled}_seed{seed}.json"
+def _found(domain: Domain, label: int) -> Int[np.ndarray, " b"]:
+    """The training images of one class of one domain."""
+    return np.flatnonzero(domain.train & (domain.label == label))
 
 
-def write_split(path: str | Path, split: Split, sources: Sequence[Domain]) -> None:
-    """Writes a split as ssdg-benchmark's JSON, whole or not at all.
-
-    The file holds ``{"train_x": [[path, label, domain], ...], "train_u": [...]}``, labels counted
-    from zero.
-
-    Raises:
-        JaxclrError: It cannot be written.
-    """
-    records = {
-        key: [
-            [domain.paths[index], int(domain.label[index]), domain.name]
-            for domain, indices in zip(sources, chosen, strict=True)
-            for index in indices
-        ]
-        for key, chosen in (("train_x", split.labeled), ("train_u", split.unlabeled))
-    }
-    try:
-        with replacing(Path(path)) as file:
-            file.write(json.dumps(records).encode())
-    except OSError as error:
-        raise JaxclrError(f"{path}: the split cannot be written ({error.strerror}).") from error
-
-
-def read_split(path: str | Path, sources: Sequence[Domain]) -> Split:
-    """Reads a split file of ssdg-benchmark, or one that :func:`write_split` wrote.
-
-    Images are found by their paths; failing that without their extensions, and without the
-    number that some copies of Office-Home put before the names of classes.
-
-    Raises:
-        InputError: The file cannot be read, names images that are not there, or disagrees
-            with their labels.
-    """
-    content = _parsed(path)
-    labeled = _located(path, _records(path, content, "train_x"), sources)
-    unlabeled = _located(path, _records(path, content, "train_u"), sources)
-    for domain, indices in zip(sources, labeled, strict=True):
-        if not len(indices):
+def _check(sources: Sequence[Domain], classes: Sequence[str], wanted: Sequence[int]) -> None:
+    """Refuses classes of which a domain has no, or too few, training images."""
+    allow = "or let each domain keep what it has: --missing-classes allow."
+    for domain, (label, name) in itertools.product(sources, enumerate(classes)):
+        found = len(_found(domain, label))
+        if not found:
             raise InputError(
-                f"{path}: no labeled image of the source domain {domain.name!r}. "
-                "Was the split drawn for another target?"
+                f"{domain.name!r} has no training image of class {name!r}; every source domain "
+                f"must show every class. Add images, leave the class or the domain out, {allow}"
             )
-    return Split(labeled, unlabeled)
+        if found < wanted[label]:
+            raise InputError(
+                f"{domain.name!r} has {found} training images of class {name!r}, but "
+                f"{wanted[label]} are to keep their label. Ask for fewer labels per class, {allow}"
+            )
 
 
-def _shuffled(
-    domain: Domain, label: int, name: str, needed: int, seed: int
-) -> Int[np.ndarray, " b"]:
+def _shuffled(domain: Domain, label: int, name: str, seed: int) -> Int[np.ndarray, " b"]:
     """Shuffles the training images of one class of one domain."""
-    found = np.flatnonzero(domain.train & (domain.label == label))
-    if not len(found):
-        raise InputError(
-            f"{domain.name!r} has no training image of class {name!r}; every source domain must "
-            "show every class. Add images, or leave the class or the domain out."
-        )
-    if len(found) < needed:
-        raise InputError(
-            f"{domain.name!r} has {len(found)} training images of class {name!r}, but {needed} "
-            f"are to keep their label. Ask for at most {len(found)} labels per class."
-        )
-    found = np.array(
-        sorted(found, key=lambda i: (without_suffix(domain.paths[i]), domain.paths[i]))
+    found = sorted(
+        _found(domain, label), key=lambda i: (without_suffix(domain.paths[i]), domain.paths[i])
     )
     digest = hashlib.sha256(f"{domain.name}/{name}".encode()).digest()
     key = np.array([seed, int.from_bytes(digest[:8], "little")], np.uint64)
     # Sorting raw bits, unlike Generator.permutation, is sure to stay the same over NumPy releases.
-    return found[np.argsort(np.random.Philox(key=key).random_raw(len(found)), kind="stable")]
-
-
-def _parsed(path: str | Path) -> dict[str, Any]:
-    """Reads the JSON object a split file is."""
-    try:
-        content = json.loads(Path(path).read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: the split cannot be read ({error.strerror}).") from error
-    except ValueError as error:
-        raise InputError(f"{path}: the split is not JSON ({error}).") from error
-    if not isinstance(content, dict):
-        raise InputError(f'{path}: an object with "train_x" and "train_u" was expected.')
-    return content
-
-
-def _records(path: str | Path, content: dict[str, Any], key: str) -> list[Record]:
-    """Checks one list of a split file."""
-    rows = content.get(key)
-    if not isinstance(rows, list):
-        raise InputError(f'{path}: a list "{key}" was expected.')
-    records = []
-    for row in rows:
-        match row:
-            case [str(image), int(label), str(domain)]:
-                records.append(Record(image, label, domain))
-            case [str(image), int(label)] | [str(image), int(label), int() | None]:
-                records.append(Record(image, label, None))
-            case _:
-                raise InputError(
-                    f'{path}: {json.dumps(row)[:80]} in "{key}"; [path, label, domain] was '
-                    "expected."
-                )
-    return records
-
-
-def _spellings(path: str) -> Iterator[str]:
-    """Says how else an image may be called, the likeliest first."""
-    yield path
-    folders, _, file = without_suffix(path).rpartition("/")
-    above, _, folder = folders.rpartition("/")
-    yield "/".join((above, re.sub(r"^\d{3}_", "", folder), file))
-
-
-def _located(
-    path: str | Path, records: Sequence[Record], sources: Sequence[Domain]
-) -> tuple[Int[np.ndarray, " b"], ...]:
-    """Finds the images of a split file among the sources."""
-    places: dict[str, tuple[int, int]] = {}
-    for number, domain in enumerate(sources):
-        for index, image in enumerate(domain.paths):
-            for spelling in _spellings(image):
-                places.setdefault(spelling, (number, index))
-    found: list[list[int]] = [[] for _ in sources]
-    missing, wrong = [], []
-    for record in records:
-        name = record.path
-        if record.domain and not name.startswith(f"{record.domain}/"):
-            name = f"{record.domain}/{name}"
-        place = next((places[other] for other in _spellings(name) if other in places), None)
-        if place is None:
-            missing.append(record.path)
-        elif (right := int(sources[place[0]].label[place[1]])) != record.label:
-            wrong.append(f"{record.path} ({record.label} there, {right} here)")
-        else:
-            found[place[0]].append(place[1])
-    _complain(path, missing, wrong, sources)
-    return tuple(np.array(sorted(indices), np.int64) for indices in found)
-
-
-def _complain(
-    path: str | Path, missing: Sequence[str], wrong: Sequence[str], sources: Sequence[Domain]
-) -> None:
-    """Reports what a split file names and the sources do not hold."""
-    if missing:
-        names = ", ".join(domain.name for domain in sources)
-        raise InputError(
-            f"{path}: {len(missing)} images of the split are not among the source domains "
-            f"{names}, the first of them {', '.join(missing[:SHOWN])}. Was it drawn for another "
-            "target, or is the data set not whole?"
-        )
-    if wrong:
-        raise InputError(
-            f"{path}: {len(wrong)} labels of the split are not those of the data set, the first "
-            f"of them {', '.join(wrong[:SHOWN])}. Labels count from 0, classes in sorted order."
-        )
+    order = np.argsort(np.random.Philox(key=key).random_raw(len(found)), kind="stable")
+    return np.array(found, np.int64)[order]

@@ -18,6 +18,8 @@ PURPOSES: tuple[Purpose, ...] = (
     "weak", "labeled", "strong", "second", "look", "style", "labeler", "terms", "learned",
 )  # fmt: skip
 
+STRONG: tuple[Literal["strong", "second"], ...] = ("strong", "second")
+
 
 class Passes:
     """Runs the network over one batch, pass by pass.
@@ -116,8 +118,7 @@ def forward(
         memory, seen["pseudo"] = method.labeler.label(memory, evidence)
     if "labeled" in method.reads:
         seen["labeled"] = run.learn(params, labeled.weak, "labeled")
-    both: tuple[Literal["strong"], Literal["second"]] = ("strong", "second")
-    strong = [field for field in both if field in method.reads]
+    strong = [field for field in STRONG if field in method.reads]
     for field in strong:
         seen[field] = run.learn(params, run.joined(field), field)
     if "learned" in method.reads:

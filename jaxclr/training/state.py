@@ -32,7 +32,7 @@ class TrainState(NamedTuple):
 class Frozen(NamedTuple):
     """Arrays that a step uses and never changes."""
 
-    prior: tuple[PyTree, PyTree] | tuple[()] = ()
+    prior: tuple[PyTree, ...] = ()
     """Parameters and running statistics of the frozen encoder, if there is one."""
     style: PyTree = ()
     """What the method's style is made with."""

@@ -173,7 +173,10 @@ def test_half_precision_is_for_what_flows_and_not_for_what_stays():
     "model", [SMALL, ConvNet(), ResNet(), ResNet(34, "small", norm="pooled")], ids=str
 )
 def test_settings_read_back_from_their_repr_and_can_be_keys(model):
-    again = eval(repr(model), {"ConvNet": ConvNet, "ResNet": ResNet, "Linear": Linear, "NoProjector": NoProjector})
+    again = eval(
+        repr(model),
+        {kind.__name__: kind for kind in (ConvNet, ResNet, Linear, NoProjector)},
+    )
     assert again == model and hash(again) == hash(model)
     with pytest.raises(dataclasses.FrozenInstanceError):
         model.norm = "pooled"

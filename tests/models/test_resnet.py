@@ -137,7 +137,8 @@ def test_domains_are_kept_apart_unless_pooled(shallow):
     brighter[::2] = 3 * brighter[::2] + 1
     for norm, apart in (("domain", True), ("pooled", False)):
         network = ResNet(stem="small", norm=norm).build(3, seed=0)
-        call = jax.jit(lambda x, network=network: network(*network[1:3], x, groups=2, train=True)[0])
+        start = network[1:3]
+        call = jax.jit(lambda x, net=network, start=start: net(*start, x, groups=2, train=True)[0])
         before, after = call(x), call(brighter)
         assert np.isfinite(after.logits).all()
         assert np.allclose(before.logits[1::2], after.logits[1::2], atol=1e-5) == apart

@@ -51,7 +51,7 @@ def test_a_missing_array_is_named(tmp_path):
     params, stats = written(tmp_path)
     with np.load(tmp_path / "weights.npz") as file:
         arrays = {name: file[name] for name in file if not name.endswith("conv3/kernel")}
-    with pytest.raises(InputError, match="backbone/conv3/kernel must be.* is missing"):
+    with pytest.raises(InputError, match=r"backbone/conv3/kernel must be.* is missing"):
         read_own(tmp_path, arrays, params, stats)
 
 

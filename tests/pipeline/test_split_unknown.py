@@ -3,7 +3,8 @@ import pytest
 
 from jaxclr.errors import InputError
 from jaxclr.pipeline.source import Domain
-from jaxclr.pipeline.split import draw_split, read_split, write_split
+from jaxclr.pipeline.split import draw_split
+from jaxclr.pipeline.split_files import read_split, write_split
 
 CLASSES = ("cat", "dog")
 
