@@ -18,7 +18,8 @@ PURPOSES: tuple[Purpose, ...] = (
     "weak", "labeled", "strong", "second", "look", "style", "labeler", "terms", "learned",
 )  # fmt: skip
 
-STRONG: tuple[Literal["strong", "second"], ...] = ("strong", "second")
+Strong = Literal["strong", "second"]
+STRONG: tuple[Strong, ...] = ("strong", "second")
 
 
 class Passes:
@@ -77,19 +78,17 @@ class Passes:
         self, encoder: PureNetwork, frozen: Frozen, fields: Sequence[str]
     ) -> tuple[Float[Array, "b p"], ...]:
         """Features of some views by the frozen encoder, in float32."""
-        return tuple(
-            self._beside(encoder, *frozen.prior, field, train=False).features.astype(jnp.float32)
-            for field in fields
-        )
+        params, stats = frozen.prior
+        seen = [self._beside(encoder, params, stats, field, train=False) for field in fields]
+        return tuple(prediction.features.astype(jnp.float32) for prediction in seen)
 
     def _beside(
         self, network: PureNetwork, params: PyTree, stats: PyTree, field: str, *, train: bool
     ) -> Prediction:
         """What another network says of a view, without gradient and recording nothing."""
-        prediction, _ = network(
-            *jax.lax.stop_gradient((params, stats)), self.pixels(self.joined(field)),
-            groups=self.setting.num_domains, train=train,
-        )  # fmt: skip
+        params, stats = jax.lax.stop_gradient((params, stats))
+        pixels, groups = self.pixels(self.joined(field)), self.setting.num_domains
+        prediction, _ = network(params, stats, pixels, groups=groups, train=train)
         return prediction
 
 
@@ -118,7 +117,7 @@ def forward(
         memory, seen["pseudo"] = method.labeler.label(memory, evidence)
     if "labeled" in method.reads:
         seen["labeled"] = run.learn(params, labeled.weak, "labeled")
-    strong = [field for field in STRONG if field in method.reads]
+    strong: list[Strong] = [field for field in STRONG if field in method.reads]
     for field in strong:
         seen[field] = run.learn(params, run.joined(field), field)
     if "learned" in method.reads:
