@@ -42,7 +42,9 @@ def weights(k: int = K) -> dict[str, np.ndarray]:
             shapes |= {f"blocks.{i}.{name}.weight": shape, f"blocks.{i}.{name}.bias": shape[:1]}
         for norm in ("norm1", "norm2"):
             shapes |= {f"blocks.{i}.{norm}.weight": (w,), f"blocks.{i}.{norm}.bias": (w,)}
-    return {n: rng.normal(0, 0.5, shape).astype(np.float32) for n, shape in shapes.items()}
+    # Large ones before the gelu, where it differs from what approximates it.
+    spread = {name: 1.5 if "fc1" in name else 0.5 for name in shapes}
+    return {n: rng.normal(0, spread[n], shape).astype(np.float32) for n, shape in shapes.items()}
 
 
 def loaded(arrays=None, **how):
@@ -112,8 +114,8 @@ def test_it_is_the_loops_over_patches_heads_and_tokens_with_weights_in_timm_s_na
     prediction, stats = program()(trees.params, trees.stats, x)
     for i, image in enumerate(x):
         features, logits = by_hand(weights(), image)
-        np.testing.assert_allclose(prediction.features[i], features, rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(prediction.logits[i], logits, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(prediction.features[i], features, rtol=2e-5, atol=1e-5)
+        np.testing.assert_allclose(prediction.logits[i], logits, rtol=2e-5, atol=1e-5)
     assert jax.tree.leaves(stats) == []
 
 
