@@ -102,7 +102,8 @@ def _placed(entries: Sequence[Entry], domains: Collection[str]) -> list[Member]:
     members: dict[str, Member] = {}
     leading: dict[str, dict[str, str]] = {}
     for entry in entries:
-        *parts, folder, file = ["", "", *composed(entry.name).split("/")]
+        name = composed(entry.name)
+        *parts, folder, file = ["", "", *name.split("/")]
         above = "/".join(parts[2:-1])
         # Folds only where a domain holds nothing else: a class or a domain may be called "test".
         folds = bool(above) and inside[entry.container, above] <= FOLDS
@@ -110,10 +111,10 @@ def _placed(entries: Sequence[Entry], domains: Collection[str]) -> list[Member]:
         if not domain or (domains and domain not in domains):
             continue
         member = Member(domain, fold, folder, file, entry)
-        before = composed(entry.name).removesuffix(member.path)
-        leading.setdefault(entry.container, {})[before] = entry.name
-        if (other := members.setdefault(member.path, member)) is not member:
-            _check_repeat(member.path, other.entry, entry)
+        path = member.path
+        leading.setdefault(entry.container, {})[name.removesuffix(path)] = entry.name
+        if (other := members.setdefault(path, member)) is not member:
+            _check_repeat(path, other.entry, entry)
     for container, found in leading.items():
         if len(found) > 1:
             examples = printable(" and ".join(sorted(found.values())[:2]))
