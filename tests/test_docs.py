@@ -108,7 +108,11 @@ def test_the_page_of_experiments_lists_every_one_and_no_other():
 def test_every_card_is_described():
     text = (ROOT / "data" / "README.md").read_text()
     for file in ROOT.glob("data/*.py"):
-        if re.search(r"^class \w+\((Dataset|ImageFolders|ImageFiles|Prepared|Benchmark|Regrouped)\)", file.read_text(), re.M):
+        if re.search(
+            r"^class \w+\((Dataset|ImageFolders|ImageFiles|Prepared|Benchmark|Regrouped)\)",
+            file.read_text(),
+            re.M,
+        ):
             assert f"({file.name})" in text
 
 

@@ -138,6 +138,18 @@ def test_a_zip_whose_directory_is_cut_is_reported(tmp_path, part):
         list_images(path)
 
 
+@pytest.mark.parametrize(("place", "byte"), [(6, 99), (9, 8)], ids=["version", "letters"])
+def test_a_directory_that_python_gives_up_on_is_reported(tmp_path, place, byte):
+    """A version yet to come, and a name that is said to be UTF-8 and is not."""
+    path = pack(tmp_path / "a.zip")
+    content = bytearray(path.read_bytes())
+    start = content.index(b"PK\1\2")
+    content[start + place], content[start + 46] = byte, 255
+    path.write_bytes(bytes(content))
+    with pytest.raises(InputError, match=r"a\.zip: not a zip.*(version 9\.9|utf-8)"):
+        list_images(path)
+
+
 def test_a_link_to_a_zip_that_is_gone_is_reported(tmp_path):
     (tmp_path / "a.zip").symlink_to("gone.zip")
     with pytest.raises(InputError, match=r"a\.zip: cannot be read \(No such file"):
