@@ -114,6 +114,8 @@ def test_the_format_is_told_by_the_content(tmp_path, form):
 
 
 JPEG = encoded(Image.fromarray(COLOURS), "JPEG")
+WIDE = bare_png(2000, 1, 8, 0, b"\0" + np.random.default_rng(0).bytes(2000))
+WIDE = WIDE[:33] + chunk(b"IDAT", WIDE[41:500])
 BAD = {
     "empty": (b"", "the file is empty"),
     "text": (b"version https://git-lfs", r"begins with b'version http', unlike any JPEG, PNG, GIF"),
@@ -122,6 +124,7 @@ BAD = {
     "tiff": (encoded(Image.fromarray(COLOURS), "TIFF"), "begins with b'II"),
     "cut jpeg": (JPEG[:-20], "truncated"),
     "cut png": (png("a")[: len(png("a")) // 2], "truncated"),
+    "broken chunk": (WIDE + bytes(20), r"broken PNG file \(chunk b'.x00"),
     "header only": (JPEG[:20], r"begins with b'\\xff\\xd8"),
     "no pixels": (bare_png(0, 5, 8, 2, b""), "begins with b'.x89PNG|pixels"),
     "large": (bare_png(10_000, 9_000, 8, 0, b""), r"(10000 x 9000|90,000,000) pixels; 1 to 89,478"),
