@@ -158,7 +158,7 @@ def test_a_file_too_large_to_hold_is_refused_unread(tmp_path):
 def test_damage_to_what_is_never_read_is_passed_over_in_silence(tmp_path):
     data = broken_exif()
     with (
-        pytest.warns(UserWarning, match="EXIF|Skipping tag"),
+        pytest.warns(UserWarning),
         Image.open(io.BytesIO(data)) as image,
     ):
         image.load()
