@@ -1,5 +1,6 @@
 """How good a state is on the target and on the sources, as the experiment has it tested."""
 
+import functools
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -17,7 +18,7 @@ from jaxclr.evaluation import (
 )
 from jaxclr.experiment import Experiment
 from jaxclr.pipeline.source import Domain
-from jaxclr.pipeline.split import Split
+from jaxclr.pipeline.split import Split, left_out, pooled
 from jaxclr.probe import Probe, domain_probe, linear_probe, nearest_neighbors
 from jaxclr.training.layout import Layout
 from jaxclr.training.state import TrainState
@@ -29,6 +30,8 @@ class Scores(NamedTuple):
     target: Accuracy
     source: Accuracy
     """On the labeled images of the sources."""
+    held_back: Accuracy | None
+    """On images of the sources that training does not see; None where there are none."""
     more: Mapping[str, float]
     """Other figures of the target, in %, by the name that they are told under."""
 
@@ -62,6 +65,7 @@ class Evaluator:
     ):  # fmt: skip
         self._experiment, self._sources, self._target = experiment, sources, target
         self._split, self._num_classes, self._layout = split, num_classes, layout
+        self._left_out = left_out(split, sources)
         self._known = np.flatnonzero(target.label >= 0)
         self._count_hits, self._embed = count_hits, embed
 
@@ -107,26 +111,31 @@ class Evaluator:
                 threads=self._experiment.threads,
             )  # fmt: skip
 
-        target = on(self._target, self._known)
-        first, *rest = (
-            on(domain, indices)
-            for domain, indices in zip(self._sources, self._split.labeled, strict=True)
+        def over(indices: tuple[np.ndarray, ...]) -> Accuracy | None:
+            pairs = zip(self._sources, indices, strict=True)
+            found = [on(domain, chosen) for domain, chosen in pairs if len(chosen)]
+            return functools.reduce(Accuracy.plus, found) if found else None
+
+        return Scores(
+            on(self._target, self._known), over(self._split.labeled), over(self._left_out), {}
         )
-        for accuracy in rest:
-            first = first.plus(accuracy)
-        return Scores(target, first, {})
 
     def _probe(self, state: TrainState, how: Probe) -> Scores:
         taught, label = self._gathered(state, self._taught(how))
         labeled, given = self._gathered(state, self._split.labeled)
         truth = self._target.label[self._known]
+        aside, hidden = taught[:0], label[:0]
+        if any(map(len, self._left_out)):
+            aside, hidden = self._gathered(state, self._left_out)
         tested = self._features(state, self._target, self._known)
-        guess = linear_probe(taught, label, np.concatenate([tested, labeled]))
+        guess = linear_probe(taught, label, np.concatenate([tested, labeled, aside]))
+        of_target, of_source, of_aside = np.split(guess, [len(truth), len(truth) + len(given)])
         near = nearest_neighbors(taught, label, tested, neighbors=how.neighbors)
         right = 100 * float(np.mean(near == truth))
         return Scores(
-            self._accuracy(guess[: len(tested)], truth),
-            self._accuracy(guess[len(tested) :], given),
+            self._accuracy(of_target, truth),
+            self._accuracy(of_source, given),
+            self._accuracy(of_aside, hidden) if len(hidden) else None,
             {"neighbors_accuracy": right},
         )
 
@@ -134,13 +143,14 @@ class Evaluator:
         """Whose labels the probe learns from."""
         if how.labels == "given":
             return self._split.labeled
-        return tuple(np.flatnonzero(domain.train & (domain.label >= 0)) for domain in self._sources)
+        pairs = zip(self._sources, pooled(self._split).unlabeled, strict=True)
+        return tuple(indices[domain.label[indices] >= 0] for domain, indices in pairs)
 
     def _gathered(
         self, state: TrainState, indices: tuple[np.ndarray, ...]
     ) -> tuple[Float[np.ndarray, "m d"], Int[np.ndarray, " m"]]:
         """Features and labels of some images of every source."""
-        pairs = list(zip(self._sources, indices, strict=True))
+        pairs = [pair for pair in zip(self._sources, indices, strict=True) if len(pair[1])]
         features = [self._features(state, domain, chosen) for domain, chosen in pairs]
         labels = [domain.label[chosen] for domain, chosen in pairs]
         return np.concatenate(features), np.concatenate(labels)

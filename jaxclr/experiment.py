@@ -47,6 +47,10 @@ class Experiment:
     number decays exponentially."""
     missing_classes: Missing = "refuse"
     """Whether a source domain may lack labeled images of some class; it then has those it can."""
+    held_back: float = 0.0
+    """Share of each source domain's training images, in [0, 1), kept from training, so that
+    settings can be chosen by the accuracy on them; what the data set's own lists keep from it comes
+    on top."""
     splits: str | None = None
     """Folder of split files to read, named <target>_nlab<N>_seed<S>.json; none: drawn by seed."""
     labeled_in_pool: bool = False
@@ -59,6 +63,8 @@ class Experiment:
     """Length of a run; none: as many as the epochs make."""
     epochs: int = 40
     """Length of a run in passes over the smallest domain's unlabeled images."""
+    gradient_norms: bool = False
+    """Whether metrics.jsonl tells how strongly each term pulls at the features."""
     domain_probe: int = 400
     """At the end, images of each domain off whose features the domain is read; 0 for none."""
     eval_every: int | None = None
@@ -88,6 +94,8 @@ class Experiment:
                 raise InputError(f"{_flag(field)} is {value}; it must be at least {allowed}.")
         if not self.seeds or min(self.seeds) < 0:
             raise InputError(f"--seeds is {self.seeds}; give one or more, none below 0.")
+        if not 0 <= self.held_back < 1:
+            raise InputError(f"--held-back is {self.held_back}; it must be in [0, 1).")
         if not 1 <= self.label_imbalance < float("inf"):
             raise InputError(f"--label-imbalance is {self.label_imbalance}; it must be at least 1.")
         if self.ema_decay is not None and not 0 <= self.ema_decay < 1:

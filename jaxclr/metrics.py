@@ -8,6 +8,8 @@ from typing import Any
 
 from jaxclr.errors import JaxclrError
 
+GRADIENT = "_gradient"
+"""What follows the name of a term in that of its gradient's norm."""
 COUNTS = ("unlabeled", "kept", "known", "right")
 
 
@@ -107,3 +109,21 @@ def late_pseudo_labels(
         "pseudo_label_keep_rate": kept / seen if seen else None,
         "pseudo_label_accuracy": right / kept if kept else None,
     }
+
+
+def gradient_norms(lines: list[dict[str, Any]]) -> dict[str, float] | None:
+    """The norm of each term's gradient in the features, averaged over a run's steps.
+
+    None where the experiment did not ask for them.
+    """
+    sums: dict[str, float] = {}
+    previous = 0
+    for line in lines:
+        if "loss" not in line:
+            continue
+        steps, previous = line["step"] - previous, line["step"]
+        for name, value in line.items():
+            if name.endswith(GRADIENT):
+                term = name.removesuffix(GRADIENT)
+                sums[term] = sums.get(term, 0.0) + steps * value
+    return {term: value / previous for term, value in sums.items()} or None

@@ -95,7 +95,7 @@ class Run:
         if e.splits is None:
             return draw_split(
                 self.sources, classes, labels_per_class=e.labels_per_class, seed=self.seed,
-                imbalance=e.label_imbalance, missing=e.missing_classes,
+                imbalance=e.label_imbalance, missing=e.missing_classes, held_back=e.held_back,
             )  # fmt: skip
         wanted = labels_of_classes(len(classes), e.labels_per_class, e.label_imbalance)
         labels = count_labels(self.sources, wanted, missing=e.missing_classes)
@@ -149,6 +149,7 @@ class Run:
             num_unlabeled=self.batches.unlabeled.size,
             ema_decay=e.ema_decay,
             dtype=dtype,
+            gradient_norms=e.gradient_norms,
             prior=self._prior and self._prior[0],
         )
 

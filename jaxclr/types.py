@@ -62,6 +62,15 @@ class PseudoLabels(NamedTuple):
     """What is guessed of every class; the target of terms that learn from soft labels."""
 
 
+class Mixture(NamedTuple):
+    """What is in labeled images that were mixed with others."""
+
+    label: Int[Array, " l"]
+    """Of the other image."""
+    share: Float[Array, " l"]
+    """How much is of the own image, in [0, 1]; the rest is of the other one."""
+
+
 class Sizes(NamedTuple):
     """The numbers that a memory's shape may depend on."""
 
@@ -114,6 +123,8 @@ class Outputs(NamedTuple):
     """Fraction of the run's steps already made, in [0, 1)."""
     key: PRNGKeyArray
     """For draws of the terms; another at every step."""
+    mixture: Mixture | None = None
+    """Of the images of ``labeled``; None where they are not mixed."""
     second: Prediction | None = None
     """Of all images' other strong views, with gradient."""
     learned: Prediction | None = None

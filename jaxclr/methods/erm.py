@@ -11,14 +11,28 @@ from jaxclr.types import Evidence, Outputs, PseudoLabels, Sizes
 
 @dataclasses.dataclass(frozen=True)
 class Supervised(Term):
-    """Cross-entropy on given labels, the mean of each domain, summed over the domains."""
+    r"""Cross-entropy on given labels, the mean of each domain, summed over the domains.
+
+    Of images that were mixed, on both labels:
+
+    .. math::
+        \ell = \lambda H(y, p) + (1 - \lambda) H(y', p)
+
+    with the own share :math:`\lambda`, the other image's label :math:`y'` and the cross-entropy
+    :math:`H(y, p) = -\log p_y` of the prediction on the mixed image.
+    """
 
     reads = ("labeled",)
+    mixed = True
 
     def __call__(self, outputs: Outputs) -> Float[Array, ""]:
         """The term's value in nats; domains have equally many labeled images in a batch."""
         labeled = needed(outputs.labeled, "a pass over labeled images")
-        return outputs.num_domains * cross_entropy(labeled.logits, outputs.label).mean()
+        losses = cross_entropy(labeled.logits, outputs.label)
+        if outputs.mixture is not None:
+            other, share = outputs.mixture
+            losses = share * losses + (1 - share) * cross_entropy(labeled.logits, other)
+        return outputs.num_domains * losses.mean()
 
 
 @dataclasses.dataclass(frozen=True)

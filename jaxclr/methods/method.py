@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
 from jaxclr.errors import InputError
-from jaxclr.models.style import NoStyle, Style
+from jaxclr.methods.mixing import Mixing, NoMixing
+from jaxclr.models.style import BatchStyle, NoStyle, Style
 from jaxclr.types import Evidence, Outputs, Prediction, PseudoLabels, Sizes
 
 Reads = Literal["labeled", "pseudo", "strong", "second", "learned", "style", "average"]
@@ -31,6 +32,9 @@ class Term(abc.ABC):
 
     reads: ClassVar[tuple[Reads, ...]] = ("pseudo", "strong")
     """Which outputs it needs; the step makes the passes that some term needs, and no other."""
+
+    mixed: ClassVar[bool] = False
+    """Whether it goes by both labels where labeled images are mixed."""
 
     @abc.abstractmethod
     def __call__(self, outputs: Outputs) -> Float[Array, ""]:
@@ -97,6 +101,25 @@ class Method:
     """What is kept of the labeled images from epoch to epoch."""
     style: Style = dataclasses.field(default_factory=NoStyle)
     """How weak views get the look of another domain."""
+    mixing: Mixing = dataclasses.field(default_factory=NoMixing)
+    """How labeled weak views are mixed with each other."""
+    batch_style: BatchStyle = dataclasses.field(default_factory=BatchStyle)
+    """Whether all strong views of a batch get the look of one of them."""
+
+    def __post_init__(self) -> None:
+        if not self.mixing.mixes:
+            return
+        reading = {name: term for name, term in self.terms.items() if "labeled" in term.reads}
+        if unaware := [name for name, term in reading.items() if not term.mixed]:
+            raise InputError(
+                f"The term {unaware[0]!r} takes each labeled image for one of its own class, and "
+                f"{self.mixing} would mix them. Leave out the mixing, or the term."
+            )
+        if not reading:
+            raise InputError(
+                f"No term looks at labeled images, so {self.mixing} would mix them for nothing. "
+                "Leave out the mixing, or add Supervised()."
+            )
 
     @property
     def reads(self) -> frozenset[Reads]:
@@ -106,8 +129,11 @@ class Method:
     def loss(self, outputs: Outputs) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
         """The weighted sum of the terms in nats, and each term before its weight."""
         values = {name: term(outputs) for name, term in self.terms.items()}
-        weighted = [self.terms[name].weight * value for name, value in values.items()]
-        return jnp.stack(weighted).sum(), values
+        return jnp.stack(list(self.weighted(values).values())).sum(), values
+
+    def weighted(self, values: Mapping[str, Float[Array, ""]]) -> dict[str, Float[Array, ""]]:
+        """Each term's value times its weight."""
+        return {name: self.terms[name].weight * value for name, value in values.items()}
 
     def plus(self, **terms: Term) -> "Method":
         """The same method with more terms; a name may be taken only once."""

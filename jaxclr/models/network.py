@@ -35,10 +35,14 @@ class Network(nnx.Module):
     def __call__(
         self, images: Float[Array, "b h w 3"], *,
         groups: int, train: bool, key: Key = None, guess: bool = False,
+        nudge: Float[Array, "b d"] | None = None,
     ) -> Prediction:  # fmt: skip
         """Predicts; ``groups`` domains vary fastest along ``b``."""
         how = {"groups": groups if self.norm == "domain" else 1, "train": train}
-        features = embedding = self.backbone(images, **how)
+        features = self.backbone(images, **how)
+        if nudge is not None:
+            features = features + nudge.astype(features.dtype)
+        embedding = features
         if self.projector is not None:
             embedding = self.projector(features, **how)
         predicted = None if self.predictor is None else self.predictor(embedding, **how)
@@ -61,6 +65,7 @@ class PureNetwork(NamedTuple):
     def __call__(
         self, params: PyTree, stats: PyTree, images: Float[Array, "b h w 3"], *,
         groups: int, train: bool, key: Key = None, guess: bool = False,
+        nudge: Float[Array, "b d"] | None = None,
     ) -> tuple[Prediction, PyTree]:  # fmt: skip
         """Predicts with the arrays given; returns the running statistics after it.
 
@@ -72,10 +77,11 @@ class PureNetwork(NamedTuple):
             train: Whether batch norm uses, and records, the statistics of the batch.
             key: For what is stochastic in the classifier; None: it is deterministic.
             guess: Whether a pseudo-label is made of it: ``key`` then gives samples alone.
+            nudge: Added to the features; a gradient in it is one in them.
         """
         # NumPy's, such as the first ones, would be written to in place.
         model = nnx.merge(self.graph, *jax.tree.map(jnp.asarray, (params, stats)))
-        prediction = model(images, groups=groups, train=train, key=key, guess=guess)
+        prediction = model(images, groups=groups, train=train, key=key, guess=guess, nudge=nudge)
         _, _, stats = nnx.split(model, nnx.Param, ...)
         return prediction, nnx.to_pure_dict(stats)
 

@@ -33,7 +33,7 @@ def partners(domain: Int[Array, " b"], key: PRNGKeyArray) -> Int[Array, " b"]:
 
 def fourier_style(
     images: Float[Array, "b h w 3"],
-    partner: Int[Array, " b"],
+    partner: Int[Array, " #b"],
     *,
     ratio: Float[Array, "#b"] | Float[Array, ""] | float,
 ) -> Float[Array, "b h w 3"]:
@@ -48,7 +48,7 @@ def fourier_style(
 
     Args:
         images: RGB in [0, 1], before normalisation.
-        partner: Which image of the batch lends its amplitudes :math:`A(y)` to each.
+        partner: Which image of the batch lends its amplitudes :math:`A(y)` to each, or to all.
         ratio: :math:`r` in [0, 1], for each image or for all; may be traced. At 0 only the mean
             color is taken, at 1 all amplitudes are.
 
@@ -137,11 +137,7 @@ class FourierStyle(Style):
     """Largest part, up to 1; more than the default shows the partner's texture."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.ratio_low <= self.ratio_high <= 1:
-            raise InputError(
-                f"ratio_low is {self.ratio_low} and ratio_high {self.ratio_high}; they must be in "
-                "[0, 1], the low one not above the high one."
-            )
+        _check_ratios(self.ratio_low, self.ratio_high)
 
     def load(self) -> tuple[()]:
         """Nothing."""
@@ -160,6 +156,62 @@ class FourierStyle(Style):
             how_much, (len(images),), minval=self.ratio_low, maxval=self.ratio_high
         )
         return fourier_style(images, partners(domain, whom), ratio=ratio)
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchStyle:
+    """Gives all views of a batch the low-frequency amplitudes of one of them, drawn at random.
+
+    What then differs between them is less the style and more what they show. A step's strong and
+    second strong views get an image, a ratio and a decision each, the same for all domains.
+
+    Raises:
+        InputError: A number is not in [0, 1], or the low ratio is above the high one.
+
+    References:
+        Scalbert, Vakalopoulou, Couzinié-Devy, `Towards domain-invariant Self-Supervised Learning
+        with Batch Styles Standardization <https://arxiv.org/abs/2303.06088>`_, 2023. The ratio's
+        bounds are ours.
+    """
+
+    probability: float = 0.0
+    """Of it being done, in [0, 1]; 0: never, 1: in every batch."""
+    ratio_low: float = 0.0
+    """Least part of the spectrum to be taken, by area, in [0, 1]; drawn uniformly."""
+    ratio_high: float = 0.2
+    """Largest part, up to 1; more than the default shows the image's texture."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.probability <= 1:
+            raise InputError(f"probability is {self.probability}; it must be in [0, 1].")
+        _check_ratios(self.ratio_low, self.ratio_high)
+
+    def __call__(
+        self, images: Float[Array, "b h w 3"], key: PRNGKeyArray
+    ) -> Float[Array, "b h w 3"]:
+        """Images in the style of one of them, or, by chance, as they are; a pure function.
+
+        Args:
+            images: RGB in [0, 1], before normalisation.
+            key: For the draws; fixes them.
+
+        Returns:
+            RGB in [0, 1].
+        """
+        whether, which, how_much = jax.random.split(key, 3)
+        ratio = jax.random.uniform(how_much, minval=self.ratio_low, maxval=self.ratio_high)
+        one = jax.random.randint(which, (1,), 0, len(images))
+        styled = fourier_style(images, one, ratio=ratio)
+        return jnp.where(jax.random.bernoulli(whether, self.probability), styled, images)
+
+
+def _check_ratios(low: float, high: float) -> None:
+    """Refuses what are no parts of a spectrum, from and to."""
+    if not 0 <= low <= high <= 1:
+        raise InputError(
+            f"ratio_low is {low} and ratio_high {high}; they must be in [0, 1], the low one not "
+            "above the high one."
+        )
 
 
 @dataclasses.dataclass(frozen=True)

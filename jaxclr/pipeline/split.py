@@ -72,7 +72,7 @@ def count_labels(
 
 def draw_split(
     sources: Sequence[Domain], classes: Sequence[str], *, labels_per_class: int, seed: int,
-    imbalance: float = 1.0, missing: Missing = "refuse",
+    imbalance: float = 1.0, missing: Missing = "refuse", held_back: float = 0.0,
 ) -> Split:  # fmt: skip
     """Draws ``labels_per_class`` training images of every class in every source domain.
 
@@ -88,6 +88,8 @@ def draw_split(
             :func:`labels_of_classes` says. What is kept is among what is with less imbalance.
         missing: What to do about a class of which a domain has too few training images, or none:
             refuse, or keep the labels of all that there are.
+        held_back: Share of each class's training images, in [0, 1), that is left out of both
+            lists, rounded down. Which images keep their label does not depend on it.
 
     Raises:
         InputError: A class has no, or too few, training images in some domain; or, if that is
@@ -98,18 +100,22 @@ def draw_split(
             "A split needs labels_per_class >= 1, seed >= 0 and imbalance >= 1; "
             f"{labels_per_class}, {seed} and {imbalance} were given."
         )
+    if not 0 <= held_back < 1:
+        raise InputError(f"A split holds back a share in [0, 1); {held_back} was given.")
     wanted = labels_of_classes(len(classes), labels_per_class, imbalance)
     if missing == "refuse":
         _check(sources, classes, wanted)
     labeled, unlabeled = [], []
     for domain in sources:
-        drawn = [
-            _shuffled(domain, label, name, seed)[: wanted[label]]
-            for label, name in enumerate(classes)
-        ]
-        chosen = np.sort(np.concatenate(drawn))
+        drawn = [_shuffled(domain, label, name, seed) for label, name in enumerate(classes)]
+        pairs = list(zip(drawn, wanted, strict=True))
+        chosen = np.sort(np.concatenate([order[:most] for order, most in pairs]))
+        # From the other end of the shuffle, so that the labeled images stay the same.
+        ends = [max(most, len(order) - int(held_back * len(order))) for order, most in pairs]
+        aside = [order[end:] for order, end in zip(drawn, ends, strict=True)]
         labeled.append(chosen)
-        unlabeled.append(np.setdiff1d(np.flatnonzero(domain.train), chosen))
+        rest = np.flatnonzero(domain.train)
+        unlabeled.append(np.setdiff1d(rest, np.concatenate([chosen, *aside])))
     shown = {
         int(label)
         for domain, chosen in zip(sources, labeled, strict=True)
@@ -128,6 +134,21 @@ def pooled(split: Split) -> Split:
     """The same split with the labeled images among the unlabeled ones, too."""
     both = zip(split.labeled, split.unlabeled, strict=True)
     return Split(split.labeled, tuple(np.union1d(*pair) for pair in both))
+
+
+def left_out(split: Split, sources: Sequence[Domain]) -> tuple[Int[np.ndarray, " h"], ...]:
+    """The images with a label that training does not see: what settings may be chosen by.
+
+    They are those that :func:`draw_split` held back, those that the data set's own lists keep
+    from training, and those that a split file does not name.
+
+    Returns:
+        One ascending array of indices per source domain, in their order.
+    """
+    return tuple(
+        np.setdiff1d(np.flatnonzero(domain.label >= 0), np.union1d(labeled, unlabeled))
+        for domain, labeled, unlabeled in zip(sources, *split, strict=True)
+    )
 
 
 def _found(domain: Domain, label: int) -> Int[np.ndarray, " b"]:

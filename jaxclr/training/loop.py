@@ -138,6 +138,7 @@ def _tested(found: Scores) -> dict[str, object]:
         "accuracy": found.target.total,
         "accuracy_per_class": found.target.per_class,
         "source_accuracy": found.source.total,
+        "held_back_accuracy": found.held_back.total if found.held_back else None,
         **found.more,
     }
 

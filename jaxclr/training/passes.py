@@ -1,6 +1,6 @@
 """The passes of a step over the views of a batch, and what the losses see of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import jax
@@ -18,6 +18,8 @@ PURPOSES: tuple[Purpose, ...] = (
     "weak", "labeled", "strong", "second", "look", "style", "labeler", "terms", "learned",
 )  # fmt: skip
 
+Nudges = Mapping[str, Float[Array, "b d"]]
+
 Strong = Literal["strong", "second"]
 STRONG: tuple[Strong, ...] = ("strong", "second")
 
@@ -26,11 +28,14 @@ class Passes:
     """Runs the network over one batch, pass by pass.
 
     Each pass normalises by, and records, its own statistics: ``stats`` is what they are after the
-    passes made so far.
+    passes made so far. What is among ``nudges`` is added to the features of the pass of its name.
     """
 
-    def __init__(self, setting: Setting, state: TrainState, batch: Batch):
+    def __init__(
+        self, setting: Setting, state: TrainState, batch: Batch, nudges: Nudges | None = None
+    ):
         self.setting, self.state, self.batch, self.stats = setting, state, batch, state.stats
+        self.nudges = nudges or {}
 
     def key(self, purpose: Purpose) -> PRNGKeyArray:
         """The key of one kind of draw in this step: of where we are, not of how we got here."""
@@ -63,6 +68,7 @@ class Passes:
         prediction, self.stats = self.setting.network(
             params, self.stats, self.pixels(jnp.asarray(images)),
             groups=self.setting.num_domains, train=True, key=self.key(purpose), guess=guess,
+            nudge=self.nudges.get(purpose),
         )  # fmt: skip
         return prediction
 
@@ -93,18 +99,31 @@ class Passes:
 
 
 def forward(
-    setting: Setting, params: PyTree, state: TrainState, batch: Batch, frozen: Frozen
-) -> tuple[PyTree, PyTree, Outputs]:
+    setting: Setting, params: PyTree, state: TrainState, batch: Batch, frozen: Frozen,
+    nudges: Nudges | None = None,
+) -> tuple[PyTree, PyTree, Outputs]:  # fmt: skip
     """The passes that the method's terms read, in the order of the protocol.
 
     All weak views give pseudo-labels, without gradient; then the labeled weak views alone; then
     all strong views, second strong views, weak views with gradient, and restyled weak views.
 
+    Args:
+        setting: What the step is made from.
+        params: To pass through.
+        state: All else that changes.
+        batch: The images.
+        frozen: What does not change.
+        nudges: Added to the features of the passes they name, to take gradients in features.
+
     Returns:
         The running statistics, the labeler's memory, and what the terms may see.
     """
     labeled, unlabeled = batch
-    n, method, run = setting.num_domains, setting.method, Passes(setting, state, batch)
+    n, method, run = (
+        setting.num_domains,
+        setting.method,
+        Passes(setting, state, batch, nudges),
+    )
     given = join(labeled.label, jnp.full_like(unlabeled.label, -1), n)
     domain = join(labeled.domain, unlabeled.domain, n)
     number = join(jnp.full_like(labeled.number, -1), unlabeled.number, n)
@@ -143,6 +162,16 @@ def forward(
         memory=memory,
         bank=state.bank,
     )  # fmt: skip
+
+
+def no_nudges(setting: Setting, batch: Batch) -> Nudges:
+    """Zeros to be added to the features of every pass with gradient that the method reads."""
+    labeled, every = (len(batch.labeled.label), sum(len(views.label) for views in batch))
+    return {
+        name: jnp.zeros((labeled if name == "labeled" else every, setting.network.width))
+        for name in PURPOSES
+        if name in setting.method.reads
+    }
 
 
 def join(

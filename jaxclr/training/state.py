@@ -55,6 +55,8 @@ class Setting(NamedTuple):
     ema_decay: float | None = None
     dtype: Any = jnp.float32
     """What the network computes in; parameters, statistics and losses are float32."""
+    gradient_norms: bool = False
+    """Whether the metrics hold the norm of each term's gradient in the features."""
     prior: PureNetwork | None = None
     """The frozen encoder."""
 

@@ -1,5 +1,6 @@
 """The train step: a pure function from a state and a batch to the next state and its metrics."""
 
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -7,7 +8,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PyTree
 
-from jaxclr.training.passes import forward, join
+from jaxclr.metrics import GRADIENT
+from jaxclr.training.passes import Nudges, forward, join, no_nudges
 from jaxclr.training.state import Frozen, Setting, TrainState
 from jaxclr.types import Batch, Outputs
 
@@ -30,17 +32,25 @@ def make_train_step(setting: Setting) -> TrainStep:
     """The step of a run, to be jitted by the caller."""
 
     def loss_fn(
-        params: PyTree, state: TrainState, batch: Batch, frozen: Frozen
-    ) -> tuple[Array, Any]:
-        stats, memory, outputs = forward(setting, params, state, batch, frozen)
+        params: PyTree, nudges: Nudges, state: TrainState, batch: Batch, frozen: Frozen
+    ) -> tuple[Metrics, Any]:
+        stats, memory, outputs = forward(setting, params, state, batch, frozen, nudges)
         loss, terms = setting.method.loss(outputs)
-        return loss, (stats, memory, {"loss": loss, **terms, **guesses(outputs, batch)})
+        metrics = {"loss": loss, **terms, **guesses(outputs, batch)}
+        return setting.method.weighted(terms), (stats, memory, metrics)
 
     def train_step(
         state: TrainState, batch: Batch, frozen: Frozen = NOTHING
     ) -> tuple[TrainState, Metrics]:
-        grads, aux = jax.grad(loss_fn, has_aux=True)(state.params, state, batch, frozen)
+        nudges = no_nudges(setting, batch) if setting.gradient_norms else {}
+        terms, pull, aux = jax.vjp(
+            lambda params, nudges: loss_fn(params, nudges, state, batch, frozen),
+            state.params, nudges, has_aux=True,
+        )  # fmt: skip
+        grads, _ = pull(jax.tree.map(jnp.ones_like, terms))
         stats, memory, metrics = aux
+        if nudges:
+            metrics |= gradient_norms(terms, lambda chosen: pull(chosen)[1])
         updates, opt_state = setting.optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         ema = state.ema
@@ -53,6 +63,21 @@ def make_train_step(setting: Setting) -> TrainStep:
         return after, metrics
 
     return train_step
+
+
+def gradient_norms(terms: Metrics, pull: Callable[[Metrics], PyTree]) -> Metrics:
+    """The Euclidean norm of each term's gradient in the features of all passes, with its weight.
+
+    Args:
+        terms: The summands of the loss.
+        pull: From a cotangent of them to that of the features. What lies before the features is
+            not differentiated anew, since nothing of it is asked for.
+    """
+    none = jax.tree.map(jnp.zeros_like, terms)
+    return {
+        f"{name}{GRADIENT}": optax.global_norm(pull({**none, name: jnp.ones_like(value)}))
+        for name, value in terms.items()
+    }
 
 
 def guesses(outputs: Outputs, batch: Batch) -> Metrics:
