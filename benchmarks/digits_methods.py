@@ -8,19 +8,12 @@ as the experiments have it.
 """
 
 import argparse
-import csv
-import json
-import os
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grid
 import numpy as np
-from scipy import stats
 
-ROOT = Path(__file__).parent.parent
-CSV = ROOT / "docs" / "digits_methods.csv"
+CSV = grid.ROOT / "docs" / "digits_methods.csv"
 COLUMNS = (
     *("row", "target", "seed", "accuracy", "neighbors_accuracy", "source_accuracy"),
     *("pseudo_label_keep_rate", "pseudo_label_accuracy", "domain_probe_accuracy", "seconds"),
@@ -88,60 +81,24 @@ ROWS = {
         *OTHERS,
     )
 }
-ONE_THREAD = {
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-}
 
 
 def make(row: str, seeds: list[int], workdir: Path) -> None:
-    """Makes the runs of one row, every target and seed; those finished are not repeated."""
+    """Makes the runs of one row, every target and seed, and adds them to the file."""
     experiment, *changes = (part.replace("{workdir}", str(workdir)) for part in ROWS[row])
-    command = [
-        *(sys.executable, "-m", "jaxclr.main", f"--experiment=digits_{experiment}"),
-        *("--name", row, "--workdir", str(workdir), "--model.width", "32", "--eval-every", "200"),
-        *("--threads", "1", "--seeds", *map(str, seeds), *changes),
-    ]
-    done = subprocess.run(
-        command, env={**os.environ, **ONE_THREAD}, cwd=ROOT, capture_output=True, text=True
-    )
-    print(row, "is made" if done.returncode == 0 else f"failed:\n{done.stderr[-2000:]}", flush=True)
+    common = ("--model.width", "32", "--eval-every", "200", "--seeds", *map(str, seeds))
+    grid.make(row, f"digits_{experiment}", workdir, [*common, *changes])
     collect(workdir)
 
 
 def collect(workdir: Path) -> None:
     """Writes the results of every finished run, in the order of the rows."""
-    lines = []
-    for row in ROWS:
-        for path in sorted(workdir.glob(f"{row}/*/seed*/results.json")):
-            results = json.loads(path.read_text())
-            numbers = [results.get(name) for name in COLUMNS[1:]]
-            lines.append([row, *(round(x, 3) if isinstance(x, float) else x for x in numbers)])
-    temporary = CSV.with_suffix(".tmp")
-    with open(temporary, "w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *lines])
-    temporary.replace(CSV)
-
-
-def read() -> dict[str, dict[tuple[str, int], dict[str, float]]]:
-    """Of every row, the figures of each (target, seed); what was not measured is NaN."""
-    found = {}
-    with open(CSV, newline="") as file:
-        for line in csv.DictReader(file):
-            figures = {name: float(line[name] or "nan") for name in COLUMNS[3:]}
-            found.setdefault(line["row"], {})[line["target"], int(line["seed"])] = figures
-    return found
-
-
-def difference(runs: dict, row: str, base: str, figure: str = "accuracy") -> str:
-    """The mean paired difference over (target, seed), and its 95 % interval by Student's t."""
-    both = sorted(runs.get(row, {}).keys() & runs.get(base, {}).keys())
-    gaps = np.array([runs[row][pair][figure] - runs[base][pair][figure] for pair in both])
-    if len(gaps) < 2:
-        return "-"
-    half = stats.t.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) / np.sqrt(len(gaps))
-    return f"{gaps.mean():+.1f} ± {half:.1f}"
+    lines = [
+        [row, *grid.rounded(found.get(name) for name in COLUMNS[1:])]
+        for row in ROWS
+        for found in grid.results(workdir, row)
+    ]
+    grid.write_lines(CSV, COLUMNS, lines)
 
 
 def cells(runs: dict, row: str) -> list[str]:
@@ -171,7 +128,7 @@ def table(runs: dict, rows: dict[str, str | None], head: str) -> None:
     print(f"| {' | '.join(names)} |\n| --- |{' ---: |' * (len(names) - 1)}")
     for row, base in rows.items():
         if row in runs:
-            last = difference(runs, row, base) if base else ""
+            last = grid.told(grid.difference(runs, row, base)) if base else ""
             print(f"| {row} | {' | '.join([*cells(runs, row), last])} |")
     print()
 
@@ -183,14 +140,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--jobs", type=int, default=2, help="runs at once")
     parser.add_argument("--rows", nargs="+", choices=tuple(ROWS), default=tuple(ROWS))
-    parser.add_argument("--workdir", type=Path, default=ROOT / "runs" / "digits_methods")
+    parser.add_argument("--workdir", type=Path, default=grid.ROOT / "runs" / "digits_methods")
     given = parser.parse_args()
     if given.what == "run":
-        with ThreadPoolExecutor(given.jobs) as pool:
-            for _ in pool.map(lambda row: make(row, given.seeds, given.workdir), given.rows):
-                pass
+        grid.in_parallel(given.jobs, lambda row: make(row, given.seeds, given.workdir), given.rows)
         return
-    runs = read()
+    runs = grid.runs_of(grid.read_lines(CSV), COLUMNS[3:])
     added = {x: (base if x == plus else None) for base, plus in PAIRS.items() for x in (base, plus)}
     adc = {row: base for base, row in CALIBRATED.items()}
     adc |= {"fixmatch_adc_prior": "fixmatch", "ssc_adc_less": "ssc"}
