@@ -90,9 +90,13 @@ READINGS = (
     START._replace(reading="group_means"),
     START._replace(frozen_numerator=False),
 )
+# All cells of the first reading, and of the others every other one, as on a chessboard.
 COARSE = tuple(
     reading._replace(temperature=temperature, weight=weight)
-    for reading, temperature, weight in itertools.product(READINGS, TEMPERATURES, WEIGHTS)
+    for reading, (i, temperature), (j, weight) in itertools.product(
+        READINGS, enumerate(TEMPERATURES), enumerate(WEIGHTS)
+    )
+    if reading == START or (i + j) % 2 == 0
 )
 STAGES = {
     "coarse": Stage("digits", (FIXMATCH, *COARSE), ("texture", "print"), (1,), 150, ON_DIGITS),

@@ -7,8 +7,8 @@ from toy import Toy, toy_experiment
 
 from jaxclr.evaluation import features_of, make_count_hits, make_embed
 from jaxclr.evaluator import Evaluator
-from jaxclr.pipeline.split import draw_split
-from jaxclr.probe import Probe, domain_probe, linear_probe, nearest_neighbors
+from jaxclr.pipeline.split import draw_split, left_out
+from jaxclr.probe import Classify, Probe, domain_probe, linear_probe, nearest_neighbors
 from jaxclr.training.layout import make_layout
 from jaxclr.training.state import Setting, initial_state
 
@@ -22,13 +22,14 @@ SETTING = Setting(
     num_classes=3, num_domains=2, steps=1, mean=(0.5,) * 3, std=(0.5,) * 3, ema_decay=0.9,
 )  # fmt: skip
 COUNT_HITS = make_count_hits(SETTING, LAYOUT)
+ONE = np.arange(8) < 1
 EMBED = make_embed(SETTING.network, EXPERIMENT.augment, SETTING.dtype, LAYOUT)
 STATE = initial_state(SETTING)
 
 
-def evaluator(**changes) -> Evaluator:
+def evaluator(split=SPLIT, **changes) -> Evaluator:
     experiment = dataclasses.replace(EXPERIMENT, **changes)
-    return Evaluator(experiment, tuple(SOURCES), TARGET, SPLIT, 3, LAYOUT, COUNT_HITS, EMBED)
+    return Evaluator(experiment, tuple(SOURCES), TARGET, split, 3, LAYOUT, COUNT_HITS, EMBED)
 
 
 def features(domain, indices):
@@ -58,6 +59,36 @@ def test_a_probe_learns_from_the_sources_and_is_tested_on_the_target(labels):
         found.more["neighbors_accuracy"], 100 * np.mean(near == TARGET.label)
     )
     assert found.source.counts.tolist() == [6, 6, 6]
+
+
+@pytest.mark.parametrize("how", [Classify(), Probe()])
+def test_images_held_back_are_tested_and_teach_nothing(how):
+    split = draw_split(SOURCES, COLLECTION.classes, labels_per_class=3, seed=1, held_back=0.5)
+    asides = [np.setdiff1d(range(36), np.union1d(*pair)) for pair in zip(*split, strict=True)]
+    # The labels of what is held back are turned, so that they would show where they are not to.
+    turned = [
+        domain._replace(label=np.where(np.isin(range(36), aside), 2 - domain.label, domain.label))
+        for domain, aside in zip(SOURCES, asides, strict=True)
+    ]
+    one, other = evaluator(split, evaluation=how), evaluator(split, evaluation=how)
+    other._sources = tuple(turned)
+    plain, odd = one(STATE), other(STATE)
+    assert plain.held_back.counts.tolist() == [12, 12, 12]
+    assert plain.target.hits.tolist() == odd.target.hits.tolist()
+    assert plain.source.hits.tolist() == odd.source.hits.tolist()
+    assert plain.held_back.hits[1] == odd.held_back.hits[1]
+    assert evaluator(evaluation=how)(STATE).held_back is None
+
+
+def test_the_accuracy_on_what_is_held_back_is_that_of_the_classifier():
+    split = draw_split(SOURCES, COLLECTION.classes, labels_per_class=3, seed=1, held_back=0.5)
+    hits = 0
+    for domain, aside in zip(SOURCES, left_out(split, SOURCES), strict=True):
+        for i in aside:
+            batch = np.stack([EXPERIMENT.augment.evaluation(domain.images[i])] * 8)
+            found = COUNT_HITS(STATE.params, STATE.stats, batch, domain.label[[i] * 8], ONE)
+            hits += int(found.sum())
+    assert evaluator(split)(STATE).held_back.total == pytest.approx(100 * hits / 36)
 
 
 def test_the_domain_probe_takes_as_many_images_of_every_domain():

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from jaxclr.errors import JaxclrError
-from jaxclr.metrics import Journal, Window, late_pseudo_labels
+from jaxclr.metrics import Journal, Window, gradient_norms, late_pseudo_labels
 
 
 def guesses(kept, right, unlabeled=10.0):
@@ -66,3 +66,13 @@ def test_a_method_that_guesses_nothing_reports_nothing():
         "pseudo_label_keep_rate": None,
         "pseudo_label_accuracy": None,
     }
+
+
+def test_gradient_norms_are_averaged_over_all_steps():
+    lines = [
+        {"step": 10, "loss": 1.0, "supervised_gradient": 1.0, "repulsion_gradient": 4.0},
+        {"step": 10, "accuracy": 3.0},
+        {"step": 15, "loss": 1.0, "supervised_gradient": 4.0, "repulsion_gradient": 1.0},
+    ]
+    assert gradient_norms(lines) == {"supervised": 2.0, "repulsion": 3.0}
+    assert gradient_norms([{"step": 5, "loss": 1.0}]) is None

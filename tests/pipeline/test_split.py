@@ -3,7 +3,7 @@ import pytest
 
 from jaxclr.errors import InputError
 from jaxclr.pipeline.source import Domain
-from jaxclr.pipeline.split import Split, draw_split
+from jaxclr.pipeline.split import Split, draw_split, left_out
 
 CLASSES = ("cat", "dog")
 
@@ -126,3 +126,30 @@ def test_more_labels_than_images_are_reported_with_their_number():
 def test_numbers_out_of_range_are_reported(bad):
     with pytest.raises(InputError, match=str(*bad.values())):
         draw_split(SOURCES, CLASSES, **({"labels_per_class": 1, "seed": 0} | bad))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
+def test_images_held_back_are_neither_labeled_nor_unlabeled_and_move_no_label(share):
+    whole = draw_split(SOURCES, CLASSES, labels_per_class=2, seed=3)
+    split = draw_split(SOURCES, CLASSES, labels_per_class=2, seed=3, held_back=share)
+    assert same(Split(whole.labeled, ()), Split(split.labeled, ()))
+    parts = zip(SOURCES, *split, left_out(split, SOURCES), strict=True)
+    for domain, labeled, unlabeled, aside in parts:
+        # Nine images of a class may be trained on, two of which keep their label.
+        counts = np.bincount(domain.label[unlabeled], minlength=2)
+        np.testing.assert_array_equal(counts, 9 - 2 - min(int(9 * share), 7))
+        assert domain.train[unlabeled].all()
+        assert set(aside) == set(range(24)) - set(unlabeled) - set(labeled)
+
+
+def test_what_the_data_set_keeps_from_training_is_left_out_and_what_has_no_label_is_not():
+    blind = SOURCES[0]._replace(label=np.where(np.arange(24) == 3, -1, SOURCES[0].label))
+    split = draw_split([blind], CLASSES, labels_per_class=2, seed=3)
+    (aside,) = left_out(split, [blind])
+    assert aside.tolist() == [i for i in range(24) if not blind.train[i] and i != 3]
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
+def test_a_share_to_hold_back_is_below_one(share):
+    with pytest.raises(InputError, match=str(share)):
+        draw_split(SOURCES, CLASSES, labels_per_class=2, seed=3, held_back=share)
