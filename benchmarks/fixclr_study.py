@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import grid
-
+from fixclr_tables import plot, print_tables
 
 CSV = grid.ROOT / "docs" / "fixclr_study.csv"
 DIGITS = ("scan", "texture", "outline", "print")
@@ -34,6 +34,7 @@ class Repulsion(NamedTuple):
     reduction: str = "mean"
     ramp: float = 0.0
     vectors: str = "features"
+    centred: bool = False
     views: str = "strong"
     trust: str = "trusted"
     attraction: float = 0.0
@@ -98,9 +99,45 @@ COARSE = tuple(
     )
     if reading == START or (i + j) % 2 == 0
 )
+# What the sweep chose: the best on held-back images among cells whose neighbours are good, too.
+CHOSEN = START._replace(temperature=0.2, weight=0.3)
+HEAVIER = CHOSEN._replace(weight=1.0)
+SETTINGS = (
+    START,
+    CHOSEN,
+    CHOSEN._replace(reduction="sum", weight=0.01),
+    CHOSEN._replace(reduction="sum", weight=0.1),
+    CHOSEN._replace(ramp=0.5),
+    CHOSEN._replace(ramp=1.0),
+    CHOSEN._replace(vectors="embedding"),
+    CHOSEN._replace(views="both"),
+    CHOSEN._replace(trust="all"),
+    CHOSEN._replace(reading="anchors"),
+    CHOSEN._replace(frozen_numerator=False),
+    CHOSEN._replace(attraction=1.0),
+    HEAVIER._replace(attraction=0.5),
+    HEAVIER._replace(attraction=1.0),
+    HEAVIER._replace(attraction=1.0, curriculum="training"),
+    HEAVIER._replace(attraction=1.0, curriculum="confidence"),
+    CHOSEN._replace(centred=True),
+    HEAVIER._replace(centred=True),
+    HEAVIER._replace(centred=True, attraction=1.0),
+)
+ON_PACS = ("--augment.size", "96", "--domain-probe", "200", "--log-every", "20")
+FINAL = (FIXMATCH, CHOSEN, START, HEAVIER._replace(attraction=1.0))
+FRESH = (11, 12, 13)
+"""Seeds that chose nothing."""
 STAGES = {
+    "small": Stage("digits", (FIXMATCH, CHOSEN, START), DIGITS, (1,), 150, ON_DIGITS),
     "coarse": Stage("digits", (FIXMATCH, *COARSE), ("texture", "print"), (1,), 150, ON_DIGITS),
-}
+    "settings": Stage("digits", (FIXMATCH, *SETTINGS), DIGITS, (1,), 200, ON_DIGITS),
+    "loaded": Stage(
+        "digits", FINAL, DIGITS, FRESH, 200,
+        (*ON_DIGITS, "--model.weights", "{workdir}/loaded/simclr/{target}/seed{seed}/weights.npz"),
+    ),
+    "long": Stage("digits", FINAL, DIGITS, FRESH, 400, ON_DIGITS),
+    "pacs": Stage("pacs", FINAL, PACS, (1,), 100, ON_PACS),
+}  # fmt: skip
 COLUMNS = (
     *("stage", "row", "data", *Repulsion._fields, "target", "seed", "steps", "accuracy"),
     *("held_back_accuracy", "source_accuracy", "pseudo_label_keep_rate", "pseudo_label_accuracy"),
@@ -121,7 +158,8 @@ def make(item: tuple[str, Repulsion | None], workdir: Path, pacs: list[str]) -> 
     experiment = f"{stage.data}_{'fixmatch' if row is None else 'fixclr'}"
     arguments = [
         *("--steps", str(stage.steps), "--eval-every", str(stage.steps), "--gradient-norms"),
-        *("--targets", *stage.targets, "--seeds", *map(str, stage.seeds), *stage.more),
+        *("--targets", *stage.targets, "--seeds", *map(str, stage.seeds)),
+        *(part.replace("{workdir}", str(workdir)) for part in stage.more),
         *(pacs if stage.data == "pacs" else ()),
         *(() if row is None else row.flags),
     ]
@@ -130,23 +168,31 @@ def make(item: tuple[str, Repulsion | None], workdir: Path, pacs: list[str]) -> 
         collect(workdir)
 
 
+def make_encoders(workdir: Path) -> None:
+    """The encoders that the runs with loaded weights start from, taught without any label."""
+    stage = STAGES["loaded"]
+    chosen = ("--targets", *stage.targets, "--seeds", *map(str, stage.seeds))
+    grid.make("simclr", "digits_simclr", workdir / "loaded", [*chosen, *ON_DIGITS])
+
+
 def collect(workdir: Path) -> None:
     """Writes a line for every finished run; lines of runs that are not there any more stay."""
     lines = {
         key_of(line): list(line.values()) for line in (grid.read_lines(CSV) if CSV.exists() else [])
     }
-    for name, stage in STAGES.items():
-        for row, found in (
-            (row, found)
-            for row in stage.rows
-            for found in grid.results(workdir / name, name_of(row))
-        ):
-            settings = Repulsion(weight=0.0) if row is None else row
-            norms = {f"{k}_gradient": v for k, v in (found["gradient_norms"] or {}).items()}
-            values = {"stage": name, "row": name_of(row), "data": stage.data, **settings._asdict()}
-            line = {**found, **values, **norms}
-            fields = dict(zip(COLUMNS, grid.rounded(line.get(x) for x in COLUMNS), strict=True))
-            lines[key_of(fields)] = list(fields.values())
+    finished = (
+        (name, stage, row, found)
+        for name, stage in STAGES.items()
+        for row in stage.rows
+        for found in grid.results(workdir / name, name_of(row))
+    )
+    for name, stage, row, found in finished:
+        settings = Repulsion(weight=0.0) if row is None else row
+        norms = {f"{k}_gradient": v for k, v in (found["gradient_norms"] or {}).items()}
+        values = {"stage": name, "row": name_of(row), "data": stage.data, **settings._asdict()}
+        line = {**found, **values, **norms}
+        fields = dict(zip(COLUMNS, grid.rounded(line.get(x) for x in COLUMNS), strict=True))
+        lines[key_of(fields)] = list(fields.values())
     order = {name: i for i, name in enumerate(STAGES)}
     grid.write_lines(CSV, COLUMNS, sorted(lines.values(), key=lambda x: order.get(x[0], 99)))
 
@@ -174,6 +220,8 @@ def main() -> None:
         pacs = ["--dataset.root", given.pacs_root] if given.pacs_root else []
         if given.pacs_weights:
             pacs += ["--model.weights", given.pacs_weights, "--model.allow-partial"]
+        if "loaded" in given.stages:
+            make_encoders(given.workdir)
         items = [(name, row) for name in given.stages for row in STAGES[name].rows]
         one = functools.partial(make, workdir=given.workdir, pacs=pacs)
         grid.in_parallel(given.jobs, one, items)

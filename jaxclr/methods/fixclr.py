@@ -38,6 +38,9 @@ class Repulsion(Term):
     guesses that are trusted (the paper's open question)."""
     vectors: Literal["features", "embedding"] = "features"
     """What is repelled: the backbone's features, or what the projector makes of them."""
+    centred: bool = False
+    """Whether each domain's mean over the batch is taken off its vectors first: what follows a ReLU
+    lies in one corner of the space, where no two examples are far apart."""
     trust: Literal["trusted", "all"] = "trusted"
     """Whether guesses count by the labeler's trust, or all of them fully."""
     ramp: float = 0.0
@@ -49,9 +52,10 @@ class Repulsion(Term):
         label, weight = trusted_labels(outputs, pseudo)
         if self.trust == "all":
             weight = jnp.ones_like(weight)
-        vectors, domain = self._vectors(strong), outputs.domain
+        vectors, domain = self._vectors(strong, outputs.num_domains), outputs.domain
         if self.views == "both" and outputs.weak is not None:
-            vectors = jnp.concatenate([vectors, self._vectors(outputs.weak)])
+            weak = self._vectors(outputs.weak, outputs.num_domains)
+            vectors = jnp.concatenate([vectors, weak])
             label, domain, weight = (jnp.tile(x, 2) for x in (label, domain, weight))
         loss, exists = negative_class_contrastive(
             vectors,
@@ -68,8 +72,12 @@ class Repulsion(Term):
         value = masked_mean(loss, exists) if self.reduction == "mean" else loss.sum()
         return value * jnp.minimum(outputs.progress / self.ramp, 1.0) if self.ramp else value
 
-    def _vectors(self, prediction: Prediction) -> Num[Array, "b d"]:
-        return prediction.features if self.vectors == "features" else prediction.embedding
+    def _vectors(self, prediction: Prediction, num_domains: int) -> Num[Array, "b d"]:
+        found = getattr(prediction, self.vectors)
+        if not self.centred:
+            return found
+        by_row = found.astype(jnp.float32).reshape(-1, num_domains, found.shape[-1])
+        return (by_row - by_row.mean(0)).reshape(found.shape)
 
     def _attraction(self, outputs: Outputs, pseudo: PseudoLabels) -> Float[Array, ""] | float:
         if self.curriculum == "training":

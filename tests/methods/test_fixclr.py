@@ -52,6 +52,22 @@ def test_weak_views_join_in_when_asked():
     assert both(outputs) != Repulsion()(outputs)
 
 
+@pytest.mark.parametrize("views", ["strong", "both"])
+def test_centred_vectors_are_less_the_mean_of_their_own_domain_and_view(views):
+    outputs = outcome()
+    names = ("strong", "weak") if views == "both" else ("strong",)
+    moved = {}
+    for name in names:
+        features = np.array(getattr(outputs, name).features, np.float64)
+        for domain in range(N):
+            features[domain::N] -= np.mean([features[e] for e in range(domain, B, N)], 0)
+        moved[name] = getattr(outputs, name)._replace(features=features)
+    losses = by_hand(outputs._replace(**moved), views=names)
+    value = Repulsion(centred=True, views=views)(outputs)
+    np.testing.assert_allclose(value, np.mean(losses), rtol=1e-4)
+    assert not np.isclose(value, Repulsion(views=views)(outputs))
+
+
 def test_the_sum_is_the_mean_times_the_number_of_pairs_that_exist():
     # Three images of two classes: one class and domain has no counterpart.
     outputs = outcome(trusted=[0] * B)
