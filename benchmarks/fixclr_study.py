@@ -62,8 +62,6 @@ class Repulsion(NamedTuple):
                 found.append(flag if value else flag.replace("repulsion.", "repulsion.no-"))
             else:
                 found += [flag, str(value)]
-        if self.vectors == "embedding":
-            found += ["--model.projector", "Mlp"]
         return found
 
 
@@ -151,11 +149,18 @@ def name_of(row: Repulsion | None) -> str:
     return "fixmatch" if row is None else row.row
 
 
+def experiment_of(row: Repulsion | None) -> str:
+    """The experiment that a row changes: a projector comes with one of its own."""
+    if row is None:
+        return "fixmatch"
+    return "fixclr_projected" if row.vectors == "embedding" else "fixclr"
+
+
 def make(item: tuple[str, Repulsion | None], workdir: Path, pacs: list[str]) -> None:
     """Makes the runs of one row of one stage."""
     name, row = item
     stage = STAGES[name]
-    experiment = f"{stage.data}_{'fixmatch' if row is None else 'fixclr'}"
+    experiment = f"{stage.data}_{experiment_of(row)}"
     arguments = [
         *("--steps", str(stage.steps), "--eval-every", str(stage.steps), "--gradient-norms"),
         *("--targets", *stage.targets, "--seeds", *map(str, stage.seeds)),
