@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 WAYS = {"Pillow": ("pillow", "host"), "OpenCV": ("opencv", "host"), "JAX": ("pillow", "device")}
-PAIRS, STEPS, DOMAINS, PER_DOMAIN, CLASSES = 48, 6, 3, 16, 10
+PAIRS, STEPS, DOMAINS, PER_DOMAIN, CLASSES = 48, 4, 3, 16, 10
 Spread = dict[str, float]
 
 
