@@ -95,11 +95,12 @@ def print_tables(lines: Lines) -> None:
 
 
 def plot(lines: Lines, folder: Path) -> None:
-    """Draws ``fixclr_study_sweep.png`` and ``fixclr_study_rows.png``."""
+    """Draws ``fixclr_study_{sweep,gradients,rows}.png``."""
     import matplotlib
 
     matplotlib.use("Agg")
     plot_sweep(lines, folder / "fixclr_study_sweep.png")
+    plot_gradients(lines, folder / "fixclr_study_gradients.png")
     plot_rows(lines, folder / "fixclr_study_rows.png")
 
 
@@ -113,7 +114,7 @@ def plot_sweep(lines: Lines, path: Path) -> None:
     temperatures, weights = (sorted({key[i] for key in keys}) for i in (1, 2))
     size = (2.35 * len(READINGS) + 0.9, 5.3)
     canvas, axes = plt.subplots(2, len(READINGS), figsize=size, layout="constrained")
-    for axis_row, (figure, name) in zip(axes, figures.items(), strict=True):
+    for place, (axis_row, (figure, name)) in enumerate(zip(axes, figures.items(), strict=True)):
         for axis, reading in zip(axis_row, READINGS.values(), strict=True):
             cells = [
                 [found[figure].get((reading, t, w), np.nan) for w in weights] for t in temperatures
@@ -127,11 +128,41 @@ def plot_sweep(lines: Lines, path: Path) -> None:
                     )
             axis.set_xticks(range(len(weights)), [f"{w:g}" for w in weights])
             axis.set_yticks(range(len(temperatures)), [f"{t:g}" for t in temperatures])
-            axis.set_title(reading if axis_row is axes[0] else "", fontsize=10)
+            axis.set_title("" if place else reading, fontsize=10)
         axis_row[0].set_ylabel(f"{name}\n\ntemperature", fontsize=9)
         canvas.colorbar(image, ax=axis_row, shrink=0.8, label="points over FixMatch")
     for axis in axes[-1]:
         axis.set_xlabel("weight", fontsize=9)
+    canvas.savefig(path, dpi=130)
+
+
+def plot_gradients(lines: Lines, path: Path) -> None:
+    """How far the sweep's rows are off FixMatch, against how strongly the term pulls."""
+    import matplotlib.pyplot as plt
+
+    chosen = [line for line in of_stage(lines, "coarse") if line["row"] != BASE]
+    pulls: dict[tuple[str, float, float], list[float]] = {}
+    for line in chosen:
+        reading = READINGS[line["reading"], line["frozen_numerator"]]
+        key = reading, float(line["temperature"]), float(line["weight"])
+        pulls.setdefault(key, []).append(
+            float(line["repulsion_gradient"]) / float(line["supervised_gradient"])
+        )
+    figures = {"held_back_accuracy": "held-back source images", "accuracy": "held-out domain"}
+    canvas, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained", sharey=True)
+    for axis, (figure, name) in zip(axes, figures.items(), strict=True):
+        gaps = effects(lines, "coarse", figure)
+        for reading, marker in zip(READINGS.values(), "os^v", strict=True):
+            keys = [key for key in pulls if key[0] == reading]
+            x, y = [np.exp(np.mean(np.log(pulls[key]))) for key in keys], [gaps[k] for k in keys]
+            axis.plot(x, y, marker, ms=5, alpha=0.8, label=reading)
+        axis.axhline(0, color="grey", lw=0.8)
+        axis.axvline(1, color="grey", lw=0.8, ls=":")
+        axis.set_xscale("log")
+        axis.set_title(name, fontsize=10)
+        axis.set_xlabel("gradient of repulsion over that of cross-entropy, in the features")
+    axes[0].set_ylabel("points over FixMatch")
+    axes[0].legend(fontsize=8, loc="lower left")
     canvas.savefig(path, dpi=130)
 
 

@@ -111,14 +111,13 @@ class Evaluator:
                 threads=self._experiment.threads,
             )  # fmt: skip
 
-        def over(indices: tuple[np.ndarray, ...]) -> Accuracy | None:
+        def over(indices: tuple[np.ndarray, ...]) -> Accuracy:
             pairs = zip(self._sources, indices, strict=True)
             found = [on(domain, chosen) for domain, chosen in pairs if len(chosen)]
-            return functools.reduce(Accuracy.plus, found) if found else None
+            return functools.reduce(Accuracy.plus, found)
 
-        return Scores(
-            on(self._target, self._known), over(self._split.labeled), over(self._left_out), {}
-        )
+        aside = over(self._left_out) if any(map(len, self._left_out)) else None
+        return Scores(on(self._target, self._known), over(self._split.labeled), aside, {})
 
     def _probe(self, state: TrainState, how: Probe) -> Scores:
         taught, label = self._gathered(state, self._taught(how))
