@@ -11,6 +11,7 @@ from jaxclr.models.prior import NoPrior, Prior
 from jaxclr.models.style import NoStyle
 from jaxclr.optim import Optimizer, Sgd
 from jaxclr.pipeline.augment import Augment
+from jaxclr.pipeline.self_supervised import small_windows
 from jaxclr.pipeline.source import Dataset
 from jaxclr.pipeline.split import Missing
 from jaxclr.probe import Classify, Evaluation
@@ -107,9 +108,17 @@ class Experiment:
                 "The method has a term on restyled views, but no style. Give Method(style=...), "
                 "such as FourierStyle()."
             )
+        if "crops" in self.method.reads:
+            size = small_windows(self.augment).crop_size
+            if size != self.augment.size and not self.model.any_size:
+                raise InputError(
+                    f"Small windows are of {size} px, and the model's features depend on the size "
+                    f"of images. Give --augment.crop-size {self.augment.size}, or another model, "
+                    "such as ConvNet(pooled=True)."
+                )
 
 
-ELSEWHERE = ("targets", "seeds", "threads", "workers", "root", "cache")
+ELSEWHERE = ("targets", "seeds", "threads", "workers", "root", "cache", "follow_links")
 """Fields that say which runs to make, and where and how fast, but not what comes out of one."""
 
 

@@ -112,7 +112,7 @@ class Run:
             return Batches(
                 self.sources, split, e.augment, seed=self.seed, steps=steps,
                 batch_per_domain=e.batch_per_domain, unlabeled_ratio=e.unlabeled_ratio,
-                second="second" in e.method.reads,
+                second="second" in e.method.reads, crops="crops" in e.method.reads,
             )  # fmt: skip
 
         return of_length(e.steps or e.epochs * of_length(1).unlabeled.epoch_steps)
@@ -151,6 +151,7 @@ class Run:
             dtype=dtype,
             gradient_norms=e.gradient_norms,
             prior=self._prior and self._prior[0],
+            augment=e.augment if e.augment.where == "device" else None,
         )
 
     @cached_property

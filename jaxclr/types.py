@@ -18,7 +18,9 @@ class Views(NamedTuple):
     """Augmentations of the same images, domains fastest."""
 
     weak: UInt8[Tensor, "b h w 3"]
-    strong: UInt8[Tensor, "b h w 3"]
+    """Where views are made on the device: before they are, the images as plain squares."""
+    strong: UInt8[Tensor, "b h w 3"] | None
+    """None before the device makes them."""
     label: Int[Tensor, " b"]
     """Class index. Of unlabeled images it only measures the pseudo-labels; -1: not known."""
     domain: Int[Tensor, " b"]
@@ -27,6 +29,8 @@ class Views(NamedTuple):
     """Of the image, among the labeled, or the unlabeled, ones of all source domains."""
     second: UInt8[Tensor, "b h w 3"] | None = None
     """Another strong view, drawn independently; None where the method reads none."""
+    crops: UInt8[Tensor, "b c s s 3"] | None = None
+    """Small windows of each image; None where the method reads none."""
 
 
 class Batch(NamedTuple):
@@ -102,9 +106,9 @@ class Evidence(NamedTuple):
 class Outputs(NamedTuple):
     """All that a loss term may see; what the annotator hid is not in it.
 
-    ``weak``, ``strong``, ``second``, ``learned``, ``style``, ``pseudo``, ``given`` and ``domain``
-    cover labeled and unlabeled images alike ("b"), ``labeled`` and ``label`` the labeled ones alone
-    ("l"). What no term of the method reads is None.
+    ``weak``, ``strong``, ``second``, ``crops``, ``learned``, ``style``, ``pseudo``, ``given`` and
+    ``domain`` cover labeled and unlabeled images alike ("b"), ``labeled``, ``label`` and
+    ``mixture`` the labeled ones alone ("l"). What no term of the method reads is None.
     """
 
     labeled: Prediction | None
@@ -127,6 +131,8 @@ class Outputs(NamedTuple):
     """Of the images of ``labeled``; None where they are not mixed."""
     second: Prediction | None = None
     """Of all images' other strong views, with gradient."""
+    crops: tuple[Prediction, ...] | None = None
+    """Of all images' first small windows, their second ones, and so on, with gradient."""
     learned: Prediction | None = None
     """Of all weak views once more, with gradient."""
     style: Prediction | None = None

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from jaxclr.losses import cosine_distance
 from jaxclr.methods.erm import Nobody
 from jaxclr.methods.method import Method, Term, needed
+from jaxclr.methods.multicrop import WindowsPredictAverage
 from jaxclr.methods.simclr import both_views
 from jaxclr.types import Outputs
 
@@ -35,14 +36,22 @@ class PredictsAverage(Term):
         return 2 * (distances[0] + distances[1]).mean()
 
 
-def byol() -> Method:
+def byol(*, windows_weight: float = 0.0) -> Method:
     """Prediction of averaged weights' embeddings across two strong views, without any label.
 
     The model has ``projector=Mlp(normalised=True)`` and ``predictor=Mlp(normalised=True)``, and
     the experiment an ``ema_decay``: the target network's, which is constant here, where the
     paper's rises from 0.996 to 1.
 
+    Args:
+        windows_weight: Factor of small windows' predictions of both views; above 0, the experiment
+            has ``augment=SelfSupervised(crops=4)``, or another number.
+
     References:
-        Grill et al., `BYOL <https://arxiv.org/abs/2006.07733>`_, 2020, eq. 2.
+        Grill et al., `BYOL <https://arxiv.org/abs/2006.07733>`_, 2020, eq. 2; small windows are
+        not theirs, see :class:`WindowsPredictAverage`.
     """
-    return Method({"prediction": PredictsAverage()}, Nobody())
+    method = Method({"prediction": PredictsAverage()}, Nobody())
+    if windows_weight:
+        return method.plus(windows=WindowsPredictAverage(windows_weight))
+    return method

@@ -14,10 +14,10 @@ from jaxclr.methods.mixing import Mixing, NoMixing
 from jaxclr.models.style import BatchStyle, NoStyle, Style
 from jaxclr.types import Evidence, Outputs, Prediction, PseudoLabels, Sizes
 
-Reads = Literal["labeled", "pseudo", "strong", "second", "learned", "style", "average"]
+Reads = Literal["labeled", "pseudo", "strong", "second", "learned", "style", "average", "crops"]
 """What a term can ask the step for: a pass over labeled weak views, pseudo-labels by a pass over
 all weak views, or a pass over all strong, second strong, weak (with gradient) or restyled views, or
-by averaged weights.
+by averaged weights, or over small windows.
 """
 
 T = TypeVar("T")

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from jaxclr.losses import cosine_distance
 from jaxclr.methods.erm import Nobody
 from jaxclr.methods.method import Method, Term, needed
+from jaxclr.methods.multicrop import WindowsPredictViews
 from jaxclr.methods.simclr import both_views
 from jaxclr.types import Outputs
 
@@ -35,12 +36,20 @@ class PredictsOther(Term):
         return (distances[0] + distances[1]).mean() / 2
 
 
-def simsiam() -> Method:
+def simsiam(*, windows_weight: float = 0.0) -> Method:
     """Prediction of one strong view's fixed embedding from the other, without any label.
 
     The model has ``projector=Mlp(normalised=True)`` and ``predictor=Mlp(normalised=True)``.
 
+    Args:
+        windows_weight: Factor of small windows' predictions of both views; above 0, the experiment
+            has ``augment=SelfSupervised(crops=4)``, or another number.
+
     References:
-        Chen, He, `SimSiam <https://arxiv.org/abs/2011.10566>`_, 2020, eq. 4.
+        Chen, He, `SimSiam <https://arxiv.org/abs/2011.10566>`_, 2020, eq. 4; small windows are not
+        theirs, see :class:`WindowsPredictViews`.
     """
-    return Method({"prediction": PredictsOther()}, Nobody())
+    method = Method({"prediction": PredictsOther()}, Nobody())
+    if windows_weight:
+        return method.plus(windows=WindowsPredictViews(windows_weight))
+    return method

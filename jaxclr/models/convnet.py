@@ -15,8 +15,8 @@ from jaxclr.models.pooling import max_pool_2x2
 class Layers(nnx.Module):
     """Four times: 3 x 3 convolution, batch norm, ReLU, 2 x 2 max pool."""
 
-    def __init__(self, width: int, normalised: bool, dtype: Any):
-        self.depth = 4
+    def __init__(self, width: int, normalised: bool, pooled: bool, dtype: Any):
+        self.depth, self.pooled = 4, pooled
         for i in range(self.depth):
             conv = nnx.Conv(
                 width if i else 3, width, (3, 3), use_bias=not normalised, dtype=dtype,
@@ -28,13 +28,13 @@ class Layers(nnx.Module):
     def __call__(
         self, x: Float[Array, "b h w 3"], *, groups: int, train: bool
     ) -> Float[Array, "b d"]:
-        """Features: the last maps, flat."""
+        """Features: the last maps, flat, or the mean over each."""
         for i in range(self.depth):
             x = getattr(self, f"conv{i + 1}")(x)
             norm = getattr(self, f"norm{i + 1}")
             x = x if norm is None else norm(x, groups=groups, train=train)
             x = max_pool_2x2(jax.nn.relu(x))
-        return x.reshape(len(x), -1)
+        return x.mean((1, 2)) if self.pooled else x.reshape(len(x), -1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,16 @@ class ConvNet(Model):
     """Side of the images, in px; at least 16."""
     normalised: bool = True
     """Whether batch norm follows each convolution; Digits-DG's own network has none."""
+    pooled: bool = False
+    """Whether features are the means over the last maps: ``width`` of them, for images of any size
+    from 16 px."""
 
     def layers(self, dtype: Any) -> tuple[nnx.Module, int]:
         """The flax module."""
-        return Layers(self.width, self.normalised, dtype), (self.size // 16) ** 2 * self.width
+        maps = 1 if self.pooled else (self.size // 16) ** 2
+        return Layers(self.width, self.normalised, self.pooled, dtype), maps * self.width
+
+    @property
+    def any_size(self) -> bool:
+        """Whether images of any size have equally many features."""
+        return self.pooled

@@ -113,6 +113,11 @@ class Model(abc.ABC):
     def layers(self, dtype: Any) -> tuple[nnx.Module, int]:
         """The backbone's flax module and its features' width; initial values do not matter."""
 
+    @property
+    def any_size(self) -> bool:
+        """Whether images of any size have equally many features."""
+        return True
+
     def module(self, num_classes: int, dtype: Any) -> Network:
         """The whole network's flax module."""
         backbone, width = self.layers(dtype)

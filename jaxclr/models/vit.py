@@ -163,3 +163,8 @@ class Vit(Model):
     def layers(self, dtype: Any) -> tuple[nnx.Module, int]:
         """The flax module."""
         return Layers(self, dtype), self.width
+
+    @property
+    def any_size(self) -> bool:
+        """No: there is a position for every patch of images of ``size``, and no other."""
+        return False

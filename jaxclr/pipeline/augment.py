@@ -1,13 +1,16 @@
 """The views of an image that a method learns from: weak, strong, and the one for testing."""
 
 import dataclasses
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
 from jaxclr.errors import InputError
-from jaxclr.pipeline.operations import distort
+from jaxclr.pipeline.engines import Engine, EngineName, Pillow, engine_of
+
+Where = Literal["host", "device"]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -53,6 +56,14 @@ class Augment:
     std: tuple[float, float, float] = IMAGENET_STD
     """Deviation of red, green and blue on the same scale, above 0; divided by on the device."""
 
+    engine: EngineName = "pillow"
+    """What the host makes training views with. OpenCV makes the same ones faster, but for how it
+    rounds; it is an extra: pip install 'jaxclr[opencv]'."""
+
+    where: Where = "host"
+    """Where training views are made. On the device, the host sends plain squares and the step
+    makes views of them, of the same kinds but by other draws."""
+
     def __post_init__(self) -> None:
         if self.size < 8:
             raise InputError(f"size is {self.size}: views need a side of at least 8 pixels.")
@@ -70,6 +81,12 @@ class Augment:
             raise InputError(f"mean is {self.mean}: give three finite numbers, 0 for no shift.")
         if not all(0 < deviation < np.inf for deviation in self.std):
             raise InputError(f"std is {self.std}: give numbers above 0, 1 for no scaling.")
+        if self.where == "device" and type(self) is not Augment:
+            raise InputError(
+                f"where is device: there the views of Augment are made, not yet those of "
+                f"{type(self).__name__}. Give --augment.where host, or another augment."
+            )
+        engine_of(self.engine)
 
     def weak(
         self, image: UInt8[np.ndarray, "h w 3"], rng: np.random.Generator
@@ -83,13 +100,12 @@ class Augment:
         Returns:
             A new, writable array.
         """
-        view = self._square(image)
+        view, engine = self._square(image), self._engine
         moved = rng.random() < self.translate
         enlarged = round(self.size * ENLARGEMENT)
         left, top = rng.integers(enlarged - self.size + 1, size=2).tolist()
         if moved:
-            view = view.resize((enlarged, enlarged), Image.Resampling.BILINEAR)
-            view = view.crop((left, top, left + self.size, top + self.size))
+            view = engine.window(engine.resized(view, enlarged, enlarged), left, top, self.size)
         return np.array(self._mirrored(view, rng))
 
     def strong(
@@ -106,11 +122,25 @@ class Augment:
         Returns:
             A new, writable array.
         """
-        view = distort(self._mirrored(self._square(image), rng), self.operations, rng)
+        view = self._mirrored(self._square(image), rng)
+        view = self._engine.distorted(view, self.operations, rng)
         return with_hole(view, self.cutout, (0, 0, 0), rng)
+
+    def square(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "s s 3"]:
+        """Shows the image whole, as what the device makes views of.
+
+        Args:
+            image: The picture as it was read, of any shape; its proportions are not kept.
+
+        Returns:
+            A new, writable array.
+        """
+        return np.array(self._square(image))
 
     def evaluation(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "s s 3"]:
         """Scales the shorter side to ``size``, keeping proportions, and takes the central square.
+
+        It is made by Pillow always, that results may be compared.
 
         Args:
             image: The picture as it was read, of any shape.
@@ -118,20 +148,22 @@ class Augment:
         Returns:
             A new, writable array.
         """
-        view = Image.fromarray(image)
+        engine = Pillow()
+        view = engine.opened(image)
         shorter = min(view.size)
         width, height = (self.size * side // shorter for side in view.size)
         left, top = round((width - self.size) / 2), round((height - self.size) / 2)
-        view = _resized(view, (width, height))
-        return np.array(view.crop((left, top, left + self.size, top + self.size)))
+        return np.array(engine.window(engine.resized(view, width, height), left, top, self.size))
 
-    def _square(self, image: UInt8[np.ndarray, "h w 3"]) -> Image.Image:
-        return _resized(Image.fromarray(image), (self.size, self.size))
+    @property
+    def _engine(self) -> Engine:
+        return engine_of(self.engine)
 
-    def _mirrored(self, view: Image.Image, rng: np.random.Generator) -> Image.Image:
-        if rng.random() < self.flip:
-            return view.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return view
+    def _square(self, image: UInt8[np.ndarray, "h w 3"]) -> Any:
+        return self._engine.resized(self._engine.opened(image), self.size, self.size)
+
+    def _mirrored(self, view: Any, rng: np.random.Generator) -> Any:
+        return self._engine.mirrored(view) if rng.random() < self.flip else view
 
 
 def digits() -> Augment:
@@ -140,8 +172,9 @@ def digits() -> Augment:
 
 
 def with_hole(
-    view: Image.Image, side: int, fill: tuple[int, int, int], rng: np.random.Generator
-) -> UInt8[np.ndarray, "s s 3"]:
+    view: Image.Image | UInt8[np.ndarray, "s s 3"], side: int, fill: tuple[int, int, int],
+    rng: np.random.Generator,
+) -> UInt8[np.ndarray, "s s 3"]:  # fmt: skip
     """Fills a square about a pixel drawn uniformly; what of it lies past the border is lost.
 
     Args:
@@ -158,9 +191,3 @@ def with_hole(
     top, left = row - side // 2, column - side // 2
     pixels[max(top, 0) : top + side, max(left, 0) : left + side] = fill
     return pixels
-
-
-def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    if image.size == size:
-        return image
-    return image.resize(size, Image.Resampling.BILINEAR)

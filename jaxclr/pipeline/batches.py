@@ -5,24 +5,35 @@ draw of their views, follow from the seed, the step and the place in the batch. 
 at any step, and the number of threads or processes changes nothing.
 """
 
+import contextlib
+import copy
 import dataclasses
+import io
 import operator
+import os
 import pickle
+import re
+import signal
+import tempfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import SupportsIndex
 
 import grain
 import numpy as np
 from absl import flags
+from jaxtyping import UInt8
 
 from jaxclr.errors import InputError, JaxclrError
 from jaxclr.pipeline.augment import Augment
+from jaxclr.pipeline.files import printable
+from jaxclr.pipeline.self_supervised import small_windows
 from jaxclr.pipeline.source import Domain
 from jaxclr.pipeline.split import Split
 from jaxclr.types import Batch, Views
 
 LABELED, UNLABELED = 0, 1
-WEAK, STRONG, ORDER, SECOND = 0, 1, 2, 3
+WEAK, STRONG, ORDER, SECOND, CROPS = 0, 1, 2, 3, 4
 
 
 def generator(seed: int, stream: int, purpose: int, position: int) -> np.random.Generator:
@@ -71,24 +82,26 @@ class Batches:
     Args:
         sources: The source domains, whose order gives their indices.
         split: Whose label is kept.
-        augment: How views are made.
+        augment: How views are made; where the device makes them, batches hold plain squares.
         seed: Fixes everything; at least 0.
         steps: Length of the run.
         batch_per_domain: Labeled images of each domain in a batch.
         unlabeled_ratio: How many times as many are unlabeled.
         second: Whether a second strong view is made of every image.
+        crops: Whether small windows are made of every image: as many as ``augment`` says.
 
     Raises:
-        InputError: A domain has fewer images than its part of a batch.
+        InputError: A domain has fewer images than its part of a batch, or small windows are wanted
+            of views that have none.
     """
 
     def __init__(
         self, sources: Sequence[Domain], split: Split, augment: Augment, *,
         seed: int, steps: int, batch_per_domain: int, unlabeled_ratio: int = 1,
-        second: bool = False,
+        second: bool = False, crops: bool = False,
     ):  # fmt: skip
         self.sources, self.augment, self.seed, self.steps = sources, augment, seed, steps
-        self.second = second
+        self.second, self.small = second, small_windows(augment) if crops else None
         self.labeled = Stream(LABELED, split.labeled, batch_per_domain)
         self.unlabeled = Stream(UNLABELED, split.unlabeled, batch_per_domain * unlabeled_ratio)
         for kind, stream in (("labeled", self.labeled), ("unlabeled", self.unlabeled)):
@@ -117,8 +130,10 @@ class Batches:
         number = (places + first[:, None]).T.ravel().astype(np.int32)
         count, size = places.size, self.augment.size
         domains = np.tile(np.arange(len(self.sources), dtype=np.int32), stream.per_domain)
-        weak = np.empty((count, size, size, 3), np.uint8)
-        strong, second = np.empty_like(weak), np.empty_like(weak) if self.second else None
+        weak, plain = np.empty((count, size, size, 3), np.uint8), self.augment.where == "device"
+        strong = None if plain else np.empty_like(weak)
+        second = np.empty_like(weak) if self.second and not plain else None
+        crops = []
         label = np.empty(count, np.int32)
         for i, (domain, place) in enumerate(zip(domains, places.T.ravel(), strict=True)):
             source, index = self.sources[domain], int(stream.indices[domain][place])
@@ -127,12 +142,18 @@ class Batches:
             def draws(purpose: int, position: int = step * count + i) -> np.random.Generator:
                 return generator(self.seed, stream.number, purpose, position)
 
-            weak[i] = self.augment.weak(image, draws(WEAK))
-            strong[i] = self.augment.strong(image, draws(STRONG))
+            if strong is None:
+                weak[i] = self.augment.square(image)
+            else:
+                weak[i] = self.augment.weak(image, draws(WEAK))
+                strong[i] = self.augment.strong(image, draws(STRONG))
             if second is not None:
                 second[i] = self.augment.strong(image, draws(SECOND))
+            if self.small is not None:
+                crops.append(self.small.small(image, draws(CROPS)))
             label[i] = source.label[index]
-        return Views(weak, strong, label, domains, number, second)
+        small = np.stack(crops) if crops else None
+        return Views(weak, strong, label, domains, number, second, small)
 
 
 def read_ahead(
@@ -148,7 +169,7 @@ def read_ahead(
             0 for none.
 
     Raises:
-        JaxclrError: An image cannot be read.
+        JaxclrError: An image cannot be read, or the system ends a process.
     """
     if workers:
         yield from _read_by_processes(batches, start, workers)
@@ -162,31 +183,82 @@ def _read_by_processes(batches: Batches, start: int, workers: int) -> Iterator[B
         # Grain's processes insist upon this outside an absl program.
         flags.FLAGS.mark_as_parsed()
     in_turn = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
-    stream = grain.MapDataset.source(_Packed(batches))[start:].to_iter_dataset(in_turn)
     options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
-    for packed in stream.mp_prefetch(options):
-        made = pickle.loads(packed)
-        if isinstance(made, str):
-            raise JaxclrError(made)
-        yield made
+    due = start
+    with tempfile.TemporaryDirectory(prefix="jaxclr") as notes:
+        made_of = _Packed(batches, notes, start, workers)
+        stream = grain.MapDataset.source(made_of)[start:].to_iter_dataset(in_turn)
+        try:
+            with contextlib.closing(iter(stream.mp_prefetch(options))) as ahead:
+                for packed in ahead:
+                    made = pickle.loads(packed)
+                    if isinstance(made, str):
+                        raise JaxclrError(made)
+                    yield made
+                    due += 1
+        except RuntimeError as error:
+            if ended := re.search(r"terminated unexpectedly with exit code (-?\d+)", str(error)):
+                raise made_of.ended(due, int(ended[1])) from error
+            raise
 
 
 class _Packed:
     """Batches as bytes, or the message of what went wrong.
 
     Grain would pass arrays through shared memory, which containers have little of and which it
-    does not wholly give back. And one process cannot raise into another.
+    does not wholly give back. And one process cannot raise into another. Nor can one that the
+    system ends say anything: each notes in a file of its own what it reads.
     """
 
-    def __init__(self, batches: Batches):
-        self._batches = batches
+    def __init__(self, batches: Batches, notes: str, start: int, workers: int):
+        self._batches, self._notes, self._start, self._workers = batches, notes, start, workers
 
     def __len__(self) -> int:
         return len(self._batches)
 
     def __getitem__(self, index: SupportsIndex) -> bytes:
-        try:
-            made = self._batches[index]
-        except JaxclrError as error:
-            made = str(error)
+        step, batches = operator.index(index), copy.copy(self._batches)
+        with open(self._note(step), "wb", buffering=0) as file:
+            batches.sources = [
+                domain._replace(images=_Watched(domain, step, file))
+                for domain in self._batches.sources
+            ]
+            try:
+                made = batches[step]
+            except JaxclrError as error:
+                made = str(error)
         return pickle.dumps(made, protocol=5)
+
+    def _note(self, step: int) -> Path:
+        """The file of the process that makes a step: they take turns."""
+        return Path(self._notes, str((step - self._start) % self._workers))
+
+    def ended(self, due: int, code: int) -> JaxclrError:
+        """What to tell where the process is gone whose turn is step ``due``."""
+        signals = {-known.value: known.name for known in signal.Signals}
+        how = signals.get(code, f"exit code {code}")
+        note = self._note(due).read_bytes() if self._note(due).exists() else b""
+        step, _, path = os.fsdecode(note.partition(b"\0")[0]).partition(" ")
+        place = f"while it read {printable(path)}, for step {step}" if path else f"by step {due}"
+        return JaxclrError(
+            f"A process that makes batches was ended ({how}) {place}. Systems end processes when "
+            "the memory does not suffice: give fewer --workers, or a smaller batch. If it is "
+            "always this image, look at it: decoding it may be what fails."
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Watched:
+    """The images of a domain, each noted in a file before it is read."""
+
+    domain: Domain
+    step: int
+    file: io.FileIO
+
+    def __len__(self) -> int:
+        return len(self.domain.images)
+
+    def __getitem__(self, index: int, /) -> UInt8[np.ndarray, "h w 3"]:
+        self.file.seek(0)
+        self.file.write(os.fsencode(f"{self.step} {self.domain.paths[index]}\0"))
+        return self.domain.images[index]

@@ -70,7 +70,7 @@ def hidden(name: str) -> bool:
     return name.startswith(".") or name in LITTER
 
 
-def walked(root: Path) -> Iterator[Entry]:
+def walked(root: Path, *, follow_links: bool = False) -> Iterator[Entry]:
     """Finds images and text files in a folder; hidden ones are passed over.
 
     Links are followed where they lead to something in ``root``, and passed over where they lead
@@ -79,10 +79,11 @@ def walked(root: Path) -> Iterator[Entry]:
 
     Args:
         root: An existing folder.
+        follow_links: Whether links are followed out of ``root``, too.
 
     Raises:
-        InputError: A folder cannot be listed, a link leads out of ``root``, or what has the name
-            of an image is a pipe or a device.
+        InputError: A folder cannot be listed, a link leads out of ``root`` and is not to be
+            followed, or what has the name of an image is a pipe or a device.
     """
     container, home = str(root), os.path.realpath(root)
     # Folders still to be listed: the path inside, and the real folders it was reached through.
@@ -94,7 +95,9 @@ def walked(root: Path) -> Iterator[Entry]:
             folder = os.path.isdir(item.path) if link else item.is_dir()
             if not (folder or wanted):
                 continue
-            real = within(item.path, home) if link else f"{above[-1]}/{item.name}"
+            real = f"{above[-1]}/{item.name}"
+            if link:
+                real = os.path.realpath(item.path) if follow_links else within(item.path, home)
             if not folder:
                 yield _plain(container, inside + item.name, item)
             elif real not in above and len(above) <= MAX_DEPTH:
@@ -119,7 +122,8 @@ def within(path: str, home: str) -> str:
         raise InputError(
             f"{printable(path)}: a link that leads out of {printable(home)}, to {printable(real)}; "
             "links are followed within the root only. Put there what it leads to, as `cp -rL` "
-            "does, or point --dataset.root at a folder that holds both."
+            "does, point --dataset.root at a folder that holds both, or, if you know all links "
+            "there, have them followed by --dataset.follow-links."
         )
     return real
 

@@ -1,7 +1,7 @@
 """The fourteen distortions that the strong view draws from, on Pillow images."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -150,7 +150,18 @@ def distort(image: Image.Image, count: int, rng: np.random.Generator) -> Image.I
         Sohn et al., `FixMatch <https://arxiv.org/abs/2001.07685>`_, 2020, whose appendix lists
         them.
     """
+    for operation, magnitude in drawn(count, rng):
+        image = operation.apply(image, magnitude)
+    return image
+
+
+def drawn(count: int, rng: np.random.Generator) -> Iterator[tuple[Operation, float]]:
+    """Draws operations uniformly from the fourteen, with replacement, and their magnitudes.
+
+    Args:
+        count: How many.
+        rng: Gives the choice and then the magnitude of each, in turn.
+    """
     for _ in range(count):
         operation = OPERATIONS[rng.integers(len(OPERATIONS))]
-        image = operation.apply(image, operation.draw(rng))
-    return image
+        yield operation, operation.draw(rng)

@@ -33,7 +33,9 @@ class SelfSupervised(Augment):
         Chen et al., `A Simple Framework for Contrastive Learning of Visual Representations
         <https://arxiv.org/abs/2002.05709>`_, 2020, with the weaker colours that
         Ermolov et al., `Whitening for Self-Supervised Representation Learning
-        <https://arxiv.org/abs/2007.06346>`_, 2021, take for small images.
+        <https://arxiv.org/abs/2007.06346>`_, 2021, take for small images. Small windows besides are
+        those of Caron et al., `SwAV <https://arxiv.org/abs/2006.09882>`_, 2020 (of 0.05 to 0.14 of
+        the image) and `DINO <https://arxiv.org/abs/2104.14294>`_, 2021 (0.05 to 0.4).
     """
 
     size: int = 32
@@ -74,15 +76,36 @@ class SelfSupervised(Augment):
     """Probability that a strong view is blurred, by a Gaussian of 0.1 to 2 px; 0.5 is usual, but
     not for views as small as 32 px."""
 
+    crops: int = 0
+    """How many small windows besides are shown of every image; 0 for none. Methods that learn from
+    them say so."""
+
+    crop_size: int = 16
+    """Side of the views of small windows, in pixels, at least 8."""
+
+    crop_area: tuple[float, float] = (0.05, 0.2)
+    """Share of the image that a small window covers, uniform between the two; in (0, 1]."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.engine != "pillow":
+            raise InputError(
+                f"engine is {self.engine}: self-supervised views, with their hues and blurs, are "
+                "made by Pillow alone. Give --augment.engine pillow."
+            )
         for name in ("jitter_probability", "gray", "blur"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(
                     f"{name} is {getattr(self, name)}: give a probability between 0 and 1."
                 )
-        if not 0 < self.area[0] <= self.area[1] <= 1:
-            raise InputError(f"area is {self.area}: give two shares, 0 < from <= to <= 1.")
+        for name in ("area", "crop_area"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high <= 1:
+                raise InputError(f"{name} is {(low, high)}: give two shares, 0 < from <= to <= 1.")
+        if self.crops < 0:
+            raise InputError(f"crops is {self.crops}: give 0 for none, or a positive number.")
+        if self.crop_size < 8:
+            raise InputError(f"crop_size is {self.crop_size}: give at least 8 pixels.")
         if not 0 < self.ratio[0] <= self.ratio[1] < math.inf:
             raise InputError(f"ratio is {self.ratio}: give two numbers, 0 < from <= to.")
         if not (all(0 <= far <= 1 for far in self.jitter) and self.jitter[3] <= 0.5):
@@ -124,6 +147,26 @@ class SelfSupervised(Augment):
         if blurred:
             view = view.filter(ImageFilter.GaussianBlur(deviation))
         return with_hole(distort(view, self.operations, rng), self.cutout, (0, 0, 0), rng)
+
+    def small(
+        self, image: UInt8[np.ndarray, "h w 3"], rng: np.random.Generator
+    ) -> UInt8[np.ndarray, "c s s 3"]:
+        """Shows ``crops`` small windows of the image, each as a strong view of that size.
+
+        Args:
+            image: The picture as it was read, of any shape; the windows' proportions are not kept.
+            rng: Gives one window after another, so that the first ones are the same however many
+                there are.
+
+        Returns:
+            A new, writable array.
+        """
+        size = self.crop_size
+        one = dataclasses.replace(self, crops=0, size=size, area=self.crop_area, translate=1.0)
+        views = np.empty((self.crops, size, size, 3), np.uint8)
+        for view in views:
+            view[:] = one.strong(image, rng)
+        return views
 
     def _part(self, image: UInt8[np.ndarray, "h w 3"], rng: np.random.Generator) -> Image.Image:
         """A window of the image, or all of it, resized and perhaps mirrored."""
@@ -184,6 +227,20 @@ def turned(image: Image.Image, turn: float) -> Image.Image:
 
 # What moves colours, each from where it changes nothing: 1, or for the hue 0.
 COLOURS = (brightness, contrast, color, turned)
+
+
+def small_windows(augment: Augment) -> SelfSupervised:
+    """The views, where they have small windows.
+
+    Raises:
+        InputError: They have none.
+    """
+    if isinstance(augment, SelfSupervised) and augment.crops:
+        return augment
+    raise InputError(
+        "The method has a term on small windows, and the views have none. Give an augment that is "
+        "SelfSupervised(crops=4), or --augment.crops 4 where it is SelfSupervised."
+    )
 
 
 def self_supervised_cifar10() -> SelfSupervised:

@@ -1,14 +1,13 @@
 """Views of small images as semi-supervised learning makes them: CIFAR, SVHN, STL-10."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
 from jaxclr.errors import InputError
 from jaxclr.pipeline.augment import Augment, with_hole
-from jaxclr.pipeline.operations import distort
 
 
 def _levels(red: float, green: float, blue: float) -> tuple[float, float, float]:
@@ -94,17 +93,17 @@ class SmallImages(Augment):
         Returns:
             A new, writable array.
         """
-        view = distort(self._shifted(image, rng), self.operations, rng)
+        view = self._engine.distorted(self._shifted(image, rng), self.operations, rng)
         return with_hole(view, int(rng.integers(self.cutout + 1)), self.fill, rng)
 
-    def _shifted(self, image: UInt8[np.ndarray, "h w 3"], rng: np.random.Generator) -> Image.Image:
+    def _shifted(self, image: UInt8[np.ndarray, "h w 3"], rng: np.random.Generator) -> Any:
         view = self._square(image)
         moved = rng.random() < self.translate
         left, top = rng.integers(2 * self.shift + 1, size=2).tolist()
         if moved:
             border = (self.shift, self.shift)
             padded = np.pad(np.asarray(view), (border, border, (0, 0)), mode="reflect")
-            view = Image.fromarray(padded[top : top + self.size, left : left + self.size])
+            view = self._engine.opened(padded[top : top + self.size, left : left + self.size])
         return self._mirrored(view, rng)
 
 

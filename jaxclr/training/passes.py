@@ -7,16 +7,22 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped, UInt8
 
+from jaxclr.methods.method import needed
 from jaxclr.models.network import PureNetwork
+from jaxclr.training.rows import join
 from jaxclr.training.state import Frozen, Setting, TrainState
-from jaxclr.types import Batch, Evidence, Outputs, Prediction, Tensor
+from jaxclr.training.views import device_views
+from jaxclr.types import Batch, Evidence, Mixture, Outputs, Prediction, Tensor
 
 Purpose = Literal[
-    "weak", "labeled", "strong", "second", "look", "style", "labeler", "terms", "learned"
-]
+    "weak", "labeled", "strong", "second", "look", "style", "labeler", "terms", "learned",
+    "views", "mixing", "batch_style", "crops",
+]  # fmt: skip
 PURPOSES: tuple[Purpose, ...] = (
     "weak", "labeled", "strong", "second", "look", "style", "labeler", "terms", "learned",
+    "views", "mixing", "batch_style", "crops",
 )  # fmt: skip
+"""Keys go by the place in here: what is added is added at the end."""
 
 Nudges = Mapping[str, Float[Array, "b d"]]
 
@@ -29,13 +35,19 @@ class Passes:
 
     Each pass normalises by, and records, its own statistics: ``stats`` is what they are after the
     passes made so far. What is among ``nudges`` is added to the features of the pass of its name.
+    A batch of plain squares is first made into views.
     """
 
     def __init__(
         self, setting: Setting, state: TrainState, batch: Batch, nudges: Nudges | None = None
     ):
-        self.setting, self.state, self.batch, self.stats = setting, state, batch, state.stats
-        self.nudges = nudges or {}
+        self.setting, self.state, self.stats = setting, state, state.stats
+        self.nudges, self.batch = nudges or {}, batch
+        if setting.augment is not None:
+            self.batch = device_views(
+                setting.augment, batch, self.key("views"), setting.num_domains,
+                second="second" in setting.method.reads,
+            )  # fmt: skip
 
     def key(self, purpose: Purpose) -> PRNGKeyArray:
         """The key of one kind of draw in this step: of where we are, not of how we got here."""
@@ -51,11 +63,46 @@ class Passes:
         labeled, unlabeled = (getattr(views, field) for views in self.batch)
         return join(labeled, unlabeled, self.setting.num_domains)
 
+    def view(self, field: Strong) -> Shaped[Array, "b h w 3"]:
+        """Strong views of all images, in the style of one of them where the method says so."""
+        images, style = self.joined(field), self.setting.method.batch_style
+        if not style.probability:
+            return images
+        return style(unit(images), jax.random.fold_in(self.key("batch_style"), STRONG.index(field)))
+
     def learn(
         self, params: PyTree, images: Shaped[Tensor, "b h w 3"], purpose: Purpose
     ) -> Prediction:
         """A pass with gradient; classifiers that draw, draw."""
         return self._run(params, images, purpose, guess=False)
+
+    def labeled(self, params: PyTree) -> tuple[Prediction, Mixture | None]:
+        """A pass with gradient over labeled weak views, mixed where the method says so."""
+        views, mixing = self.batch.labeled, self.setting.method.mixing
+        if not mixing.mixes:
+            return self.learn(params, views.weak, "labeled"), None
+        label = jnp.asarray(views.label)
+        images, mixture = mixing(
+            unit(views.weak), label, self.setting.num_domains, self.key("mixing")
+        )
+        return self.learn(params, images, "labeled"), mixture
+
+    def crops(self, params: PyTree) -> tuple[Prediction, ...]:
+        """One pass with gradient over all small windows; what it says of the first ones, and on."""
+        labeled, unlabeled = (needed(views.crops, "small windows") for views in self.batch)
+        n, count = self.setting.num_domains, labeled.shape[1]
+        images = join(labeled, unlabeled, n)
+        # Rows stay together, and so on their devices; within a row domains vary fastest.
+        rows = images.reshape(-1, n, *images.shape[1:]).swapaxes(1, 2)
+        every = self.learn(params, rows.reshape(-1, *images.shape[2:]), "crops")
+
+        def of(window: int) -> Prediction:
+            return jax.tree.map(
+                lambda x: x.reshape(-1, count, n, x.shape[-1])[:, window].reshape(-1, x.shape[-1]),
+                every,
+            )
+
+        return tuple(of(window) for window in range(count))
 
     def guess(self, params: PyTree) -> Prediction:
         """A pass over all weak views, without gradient."""
@@ -81,7 +128,7 @@ class Passes:
         )
 
     def encoded(
-        self, encoder: PureNetwork, frozen: Frozen, fields: Sequence[str]
+        self, encoder: PureNetwork, frozen: Frozen, fields: Sequence[Strong]
     ) -> tuple[Float[Array, "b p"], ...]:
         """Features of some views by the frozen encoder, in float32."""
         params, stats = frozen.prior
@@ -89,11 +136,11 @@ class Passes:
         return tuple(prediction.features.astype(jnp.float32) for prediction in seen)
 
     def _beside(
-        self, network: PureNetwork, params: PyTree, stats: PyTree, field: str, *, train: bool
+        self, network: PureNetwork, params: PyTree, stats: PyTree, field: Strong, *, train: bool
     ) -> Prediction:
         """What another network says of a view, without gradient and recording nothing."""
         params, stats = jax.lax.stop_gradient((params, stats))
-        pixels, groups = self.pixels(self.joined(field)), self.setting.num_domains
+        pixels, groups = self.pixels(self.view(field)), self.setting.num_domains
         prediction, _ = network(params, stats, pixels, groups=groups, train=train)
         return prediction
 
@@ -105,7 +152,8 @@ def forward(
     """The passes that the method's terms read, in the order of the protocol.
 
     All weak views give pseudo-labels, without gradient; then the labeled weak views alone; then
-    all strong views, second strong views, weak views with gradient, and restyled weak views.
+    all strong views, second strong views, weak views with gradient, restyled weak views, and small
+    windows.
 
     Args:
         setting: What the step is made from.
@@ -118,12 +166,12 @@ def forward(
     Returns:
         The running statistics, the labeler's memory, and what the terms may see.
     """
-    labeled, unlabeled = batch
     n, method, run = (
         setting.num_domains,
         setting.method,
         Passes(setting, state, batch, nudges),
     )
+    labeled, unlabeled = run.batch
     given = join(labeled.label, jnp.full_like(unlabeled.label, -1), n)
     domain = join(labeled.domain, unlabeled.domain, n)
     number = join(jnp.full_like(labeled.number, -1), unlabeled.number, n)
@@ -135,17 +183,17 @@ def forward(
         evidence = Evidence(seen["weak"], given, domain, number, n, progress, run.key("labeler"))
         memory, seen["pseudo"] = method.labeler.label(memory, evidence)
     if "labeled" in method.reads:
-        seen["labeled"] = run.learn(params, labeled.weak, "labeled")
+        seen["labeled"], seen["mixture"] = run.labeled(params)
     strong: list[Strong] = [field for field in STRONG if field in method.reads]
     for field in strong:
-        seen[field] = run.learn(params, run.joined(field), field)
+        seen[field] = run.learn(params, run.view(field), field)
     if "learned" in method.reads:
         seen["learned"] = run.learn(params, run.joined("weak"), "learned")
     if "style" in method.reads:
-        look = method.style(
-            frozen.style, run.joined("weak").astype(jnp.float32) / 255, domain, run.key("look")
-        )
+        look = method.style(frozen.style, unit(run.joined("weak")), domain, run.key("look"))
         seen["style"] = run.learn(params, look, "style")
+    if "crops" in method.reads:
+        seen["crops"] = run.crops(params)
     if "average" in method.reads:
         seen["average"] = run.averaged()
     if setting.prior is not None and frozen.prior:
@@ -167,23 +215,18 @@ def forward(
 def no_nudges(setting: Setting, batch: Batch) -> Nudges:
     """Zeros to be added to the features of every pass with gradient that the method reads."""
     labeled, every = (len(batch.labeled.label), sum(len(views.label) for views in batch))
+    crops = batch.labeled.crops
+    counts = {"labeled": labeled, "crops": 0 if crops is None else every * crops.shape[1]}
     return {
-        name: jnp.zeros((labeled if name == "labeled" else every, setting.network.width))
+        name: jnp.zeros((counts.get(name, every), setting.network.width))
         for name in PURPOSES
         if name in setting.method.reads
     }
 
 
-def join(
-    labeled: Shaped[Tensor, "l ..."], unlabeled: Shaped[Tensor, "u ..."], num_domains: int
-) -> Shaped[Array, "b ..."]:
-    """Joins labeled and unlabeled examples row by row, so that each stays on its device.
-
-    Concatenating end to end instead would move most of them to other devices.
-    """
-    rows, shape = len(labeled) // num_domains, labeled.shape[1:]
-    parts = [part.reshape(rows, -1, *shape) for part in (labeled, unlabeled)]
-    return jnp.concatenate(parts, axis=1).reshape(-1, *shape)
+def unit(images: UInt8[Tensor, "b h w 3"]) -> Float[Array, "b h w 3"]:
+    """From bytes to numbers in [0, 1]."""
+    return jnp.asarray(images, jnp.float32) / 255
 
 
 def normalise(

@@ -8,6 +8,7 @@ from jaxtyping import Array, Int, PyTree
 
 from jaxclr.methods.method import Method
 from jaxclr.models.network import PureNetwork
+from jaxclr.pipeline.augment import Augment
 from jaxclr.types import Sizes
 
 
@@ -59,6 +60,8 @@ class Setting(NamedTuple):
     """Whether the metrics hold the norm of each term's gradient in the features."""
     prior: PureNetwork | None = None
     """The frozen encoder."""
+    augment: Augment | None = None
+    """How the step makes views of plain squares; None where batches hold views already."""
 
     @property
     def sizes(self) -> Sizes:

@@ -19,6 +19,8 @@ from jaxclr.methods.fixmatch import Consistency, FixedThreshold, fixmatch
 from jaxclr.methods.flexmatch import CurriculumThreshold, flexmatch
 from jaxclr.methods.freematch import Fairness, SelfAdaptive, freematch
 from jaxclr.methods.method import Method, NoBank, Term
+from jaxclr.methods.mixing import CutMix, MixUp, NoMixing
+from jaxclr.methods.multicrop import WindowsPredictAverage, WindowsPredictViews
 from jaxclr.methods.protogcd import DualLevel, protogcd
 from jaxclr.methods.simclr import ViewContrast, simclr
 from jaxclr.methods.simsiam import PredictsOther, simsiam
@@ -30,7 +32,7 @@ from jaxclr.methods.stylematch import StyleConsistency, stylematch
 from jaxclr.methods.supcon import LabelContrast, supcon
 from jaxclr.methods.uplm import Certain, uplm
 from jaxclr.methods.wmse import WhitenedDistance, wmse
-from jaxclr.models.style import FourierStyle, NoStyle
+from jaxclr.models.style import BatchStyle, FourierStyle, NoStyle
 
 KINDS = (
     Method, Supervised, Consistency, Repulsion, Nobody, FixedThreshold, NoBank, NoStyle,
@@ -40,6 +42,7 @@ KINDS = (
     CurriculumThreshold, SelfAdaptive, Fairness, TruncatedGaussian, DebiasedThreshold,
     AdaptiveMargin, Debias, SupervisedStrong, DualLevel, SoftConsistency, SinkhornLabels,
     DomainMeans, Conformity, Alignment, Certain, StyleConsistency, FourierStyle,
+    NoMixing, MixUp, CutMix, BatchStyle, WindowsPredictAverage, WindowsPredictViews,
 )  # fmt: skip
 SETTINGS = {kind.__name__: kind for kind in KINDS}
 METHODS = [
@@ -68,6 +71,11 @@ METHODS = [
     fbcsa(conformity_weight=0.2),
     fixclr(uplm(least_certainty=0.5)),
     stylematch(style=FourierStyle(ratio_high=0.1)),
+    dataclasses.replace(fixmatch(), mixing=MixUp(0.4)),
+    dataclasses.replace(fixmatch(), mixing=CutMix(0.4)),
+    dataclasses.replace(simclr(), batch_style=BatchStyle(1.0)),
+    byol(windows_weight=1.0),
+    simsiam(windows_weight=2.0),
 ]
 
 

@@ -24,12 +24,25 @@ def shapes(model: ConvNet, side: int, k: int = 10):
         (ConvNet(width=8, size=16), 16, 8),
         (ConvNet(width=8, size=40), 40, 32),
         (ConvNet(width=8, size=64), 64, 128),
+        (ConvNet(width=8, pooled=True), 32, 8),
+        (ConvNet(width=8, pooled=True), 48, 8),
+        (ConvNet(width=8, pooled=True), 16, 8),
     ],
 )
 def test_features_are_the_last_maps_flat(model, side, width):
     prediction = shapes(model, side, k=7)
     assert prediction.features.shape == (4, width)
     assert prediction.logits.shape == (4, 7)
+
+
+def test_pooled_features_are_the_means_over_the_last_maps():
+    flat, pooled = (ConvNet(width=3, pooled=way).build(2, seed=1) for way in (False, True))
+    x = np.random.default_rng(0).normal(size=(4, 32, 32, 3)).astype(np.float32)
+    maps, means = (
+        jax.jit(lambda n, x: n(n.params, n.stats, x, groups=1, train=False)[0].features)(n, x)
+        for n in (flat, pooled)
+    )
+    np.testing.assert_allclose(means, maps.reshape(4, 4, 3).mean(1), rtol=1e-5)
 
 
 @pytest.mark.parametrize("normalised", [True, False])

@@ -1,11 +1,14 @@
 import collections
 import itertools
+import multiprocessing
+import os
+import signal
 
 import numpy as np
 import pytest
 from toy import Toy
 
-from jaxclr.errors import InputError
+from jaxclr.errors import InputError, JaxclrError
 from jaxclr.pipeline.augment import Augment
 from jaxclr.pipeline.batches import Batches, read_ahead
 from jaxclr.pipeline.split import Split, draw_split
@@ -138,6 +141,34 @@ def test_threads_and_workers_change_nothing_wherever_a_run_starts(threads, worke
     assert len(read) == 7
     for step, batch in enumerate(read, 5):
         assert_same(Batch(*batch), batches[step])
+
+
+class Deadly(tuple):
+    """Images, one of which ends any process but the first that reads it."""
+
+    def __getitem__(self, index):
+        if index == 7 and multiprocessing.parent_process() is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(index)
+
+
+def test_a_process_that_the_system_ends_is_told_with_the_image_that_it_was_reading():
+    day, dusk = Toy().load().domains[:2]
+    fatal = dusk._replace(
+        images=Deadly(dusk.images), paths=tuple(f"{path}\x1b" for path in dusk.paths)
+    )
+    batches = make(sources=(day, fatal), steps=40)
+    streams = (batches.labeled, batches.unlabeled)
+    shows = [any(7 in shown(stream, s, 1) for stream in streams) for s in range(40)]
+    step = shows.index(True, 3)
+    start = step - 1 if not shows[step - 1] else step
+    read = read_ahead(batches, start, workers=1)
+    name = rf"{dusk.paths[7]}\\x1b"
+    told = rf"ended \(SIGKILL\) while it read {name}, for step {step}\..*--workers"
+    with pytest.raises(JaxclrError, match=told):
+        for expected, batch in enumerate(read, start):
+            assert expected < step
+            assert_same(Batch(*batch), batches[expected])
 
 
 def test_a_domain_smaller_than_its_batch_is_named():

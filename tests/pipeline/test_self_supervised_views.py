@@ -279,6 +279,9 @@ def test_presets_are_those_of_their_data_sets():
         {"jitter": (0.4, -0.1, 0.4, 0.1)},
         {"size": 4},
         {"flip": 2.0},
+        {"crops": -1},
+        {"crop_size": 7},
+        {"crop_area": (0.0, 0.2)},
     ],
 )
 def test_a_setting_out_of_range_is_refused_by_name_and_value(wrong):
