@@ -86,7 +86,8 @@ class Fmow(Regrouped):
         root = next((root for root in roots if (root / TABLE).is_file()), None)
         if root is None or not (root / IMAGES).is_dir():
             return Listing((), ())
-        files = {entry.name: entry for entry in walked(root / IMAGES)}
+        found = walked(root / IMAGES, follow_links=self.follow_links)
+        files = {entry.name: entry for entry in found}
         members = []
         for domain, split, category, name in self._rows(root):
             absent = Entry(str(root / IMAGES), name, None, 0, False, 0)

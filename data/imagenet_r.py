@@ -78,7 +78,8 @@ class ImagenetR(Regrouped):
             InputError: An image is there twice, or a rendition that is asked for is not there.
         """
         members: dict[str, Member] = {}
-        for entry in zipped(place) if place.is_file() else walked(place):
+        found = zipped(place) if place.is_file() else walked(place, follow_links=self.follow_links)
+        for entry in found:
             if named := NAMED.fullmatch(entry.name):
                 folder, file, rendition = named.groups()
                 member = Member(rendition, "", folder, file, entry)

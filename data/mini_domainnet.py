@@ -62,7 +62,7 @@ class MiniDomainnet(Benchmark):
         Raises:
             InputError: There are images but no lists, or they are not laid out as expected.
         """
-        members, texts = list_images(place, self.domains)
+        members, texts = list_images(place, self.domains, follow_links=self.follow_links)
         # DomainNet's own lists, in "splits", are called the same.
         texts = tuple(text for text in texts if LISTS in Path(text.container, text.name).parts)
         listing = Listing(members, texts)

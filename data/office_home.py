@@ -77,7 +77,8 @@ class OfficeHome(Benchmark):
         Raises:
             InputError: Both lie there, or images are not laid out as expected.
         """
-        members, texts = list_images(place, (*self.domains, *ORIGINAL))
+        names = (*self.domains, *ORIGINAL)
+        members, texts = list_images(place, names, follow_links=self.follow_links)
         renamed = {}
         for member in members:
             domain = ORIGINAL.get(member.domain, member.domain)

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from jaxclr.errors import InputError
+from jaxclr.pipeline.files import printable
 from jaxclr.pipeline.listing import Entry, Member, without_suffix
 from jaxclr.pipeline.storage import read, where
 
@@ -108,7 +109,7 @@ def _check(found: dict[Line, str | None], label: dict[str, int]) -> None:
     if missing:
         raise InputError(
             f"{len(missing)} listed images are not there, the first of them "
-            f"{', '.join(missing[:3])}. Was the data set unpacked whole?"
+            f"{printable(', '.join(missing[:3]))}. Was the data set unpacked whole?"
         )
     wrong = sorted(
         {line.path for line, path in found.items() if path and label[path] != line.label}
@@ -116,14 +117,14 @@ def _check(found: dict[Line, str | None], label: dict[str, int]) -> None:
     if wrong:
         raise InputError(
             f"{len(wrong)} listed images have labels other than their folders say, the first of "
-            f"them {', '.join(wrong[:3])}. Do the lists belong to this data set?"
+            f"them {printable(', '.join(wrong[:3]))}. Do the lists belong to this data set?"
         )
 
 
 def _lines(text: Entry, first_label: int) -> list[Line]:
-    """Reads ``path label`` lines; a path may hold spaces."""
+    """Reads ``path label`` lines; a path may hold spaces, and the first a byte-order mark."""
     lines = []
-    for number, line in enumerate(read(text).decode("utf-8", "replace").splitlines(), 1):
+    for number, line in enumerate(read(text).decode("utf-8-sig", "replace").splitlines(), 1):
         path, _, label = line.strip().rpartition(" ")
         if not line.strip():
             continue

@@ -48,7 +48,9 @@ def composed(path: str) -> str:
     return path if path.isascii() else unicodedata.normalize("NFC", path)
 
 
-def list_images(root: Path, domains: Collection[str] = ()) -> Listing:
+def list_images(
+    root: Path, domains: Collection[str] = (), *, follow_links: bool = False
+) -> Listing:
     """Lists ``<domain>/[<fold>/]<class>/<file>`` below ``root``, which may be a zip.
 
     Zips lying in ``root`` are read where it holds no image of its own. Lists of folds are
@@ -58,23 +60,24 @@ def list_images(root: Path, domains: Collection[str] = ()) -> Listing:
     Args:
         root: An existing folder or zip.
         domains: The domains to keep; empty: all.
+        follow_links: Whether links are followed out of ``root``, too.
 
     Raises:
         InputError: A folder or a zip cannot be read, a link or an entry of a zip leads out of
             it, or images lie at several depths, or twice.
     """
-    entries = list(zipped(root) if root.is_file() else walked(root))
+    entries = list(zipped(root) if root.is_file() else walked(root, follow_links=follow_links))
     if not any(_is_image(entry) for entry in entries) and root.is_dir():
-        entries += [entry for path in _archives(root) for entry in zipped(path)]
+        entries += [entry for path in _archives(root, follow_links) for entry in zipped(path)]
     texts = [entry for entry in entries if entry.name.endswith(".txt")]
     if root.is_file() or root.name == "images":
         near = sorted(path for path in root.resolve().parent.glob("splits*") if path.is_dir())
-        texts += [entry for path in near for entry in walked(path)]
+        texts += [entry for path in near for entry in walked(path, follow_links=follow_links)]
     members = _placed([entry for entry in entries if _is_image(entry)], domains)
     return Listing(tuple(members), tuple(sorted(texts, key=lambda entry: entry.name)))
 
 
-def _archives(root: Path) -> list[Path]:
+def _archives(root: Path, follow_links: bool) -> list[Path]:
     """Zips that lie in a folder, sorted."""
     found = [
         path
@@ -83,7 +86,7 @@ def _archives(root: Path) -> list[Path]:
         and not hidden(path.name)
         and (path.is_file() or (path.is_symlink() and not path.is_dir()))
     ]
-    for path in found:
+    for path in () if follow_links else found:
         within(str(path), os.path.realpath(root))
     return sorted(found)
 
@@ -145,6 +148,8 @@ def _check_repeat(path: str, one: Entry, other: Entry) -> None:
 
 def _without_repeats(members: Sequence[Member]) -> list[Member]:
     """Drops from folds called "full" what the other folds of the domain hold already."""
+    if not any(member.fold == "full" for member in members):
+        return list(members)
     held = {
         (member.domain, member.folder, member.file, member.entry.size)
         for member in members

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Int, UInt8
 
 from jaxclr.errors import InputError, JaxclrError, nearest
 from jaxclr.pipeline.cache import cached, noted_size
+from jaxclr.pipeline.files import printable
 from jaxclr.pipeline.folds import KFOLD, ListFormat, read_lists, select
 from jaxclr.pipeline.listing import Entry, Listing, list_images, without_suffix
 from jaxclr.pipeline.storage import Stored, decode_all
@@ -108,13 +109,14 @@ class ImageFiles(Dataset, abc.ABC):
         images, kept = self._images(name, entries)
         if not kept.all():
             bad = [path for path, good in zip(paths, kept, strict=True) if not good]
+            shown = printable(", ".join(bad[:SHOWN])) + (", ..." if len(bad) > SHOWN else "")
             logger.warning(
-                "%s: left out %d images that cannot be decoded: %s%s",
-                *(name, len(bad), ", ".join(bad[:SHOWN]), ", ..." if len(bad) > SHOWN else ""),
+                "%s: left out %d images that cannot be decoded: %s",
+                *(printable(name), len(bad), shown),
             )
             paths = tuple(path for path, good in zip(paths, kept, strict=True) if good)
         if not paths:
-            raise JaxclrError(f"{self.name}: no image of {name} is left to read.")
+            raise JaxclrError(f"{self.name}: no image of {printable(name)} is left to read.")
         return Domain(name, paths, label[kept], train[kept], images)
 
     def _images(
@@ -127,7 +129,7 @@ class ImageFiles(Dataset, abc.ABC):
             if size is not None:
                 logger.warning(
                     "%s: images are read from %s, prepared with a shorter side of %d px",
-                    *(domain, folder, size),
+                    *(printable(domain), printable(str(folder)), size),
                 )
             return cached(folder, domain, entries, skip_unreadable=self.skip_unreadable, size=size)
         kept = np.ones(len(entries), bool)
@@ -146,6 +148,10 @@ class ImageFolders(ImageFiles, abc.ABC):
 
     root: str | None = None
     """Folder or zip with the images; by default $JAXCLR_DATA/<name>, then ./datasets/<name>."""
+
+    follow_links: bool = False
+    """Follow links that lead out of the root, as farms of links do, instead of refusing them. What
+    they lead to is then read, wherever it is: only for folders whose links you know."""
 
     domains: ClassVar[tuple[str, ...]] = ()
     """Domains to load, in this order; empty: all that are found, sorted."""
@@ -189,7 +195,7 @@ class ImageFolders(ImageFiles, abc.ABC):
 
     def listed(self, place: Path) -> Listing:
         """Lists what lies in an existing folder or zip; a card of another layout does it here."""
-        return list_images(place, self.domains)
+        return list_images(place, self.domains, follow_links=self.follow_links)
 
     def load(self) -> Collection:
         """Lists the images of every domain; see :class:`Dataset`.

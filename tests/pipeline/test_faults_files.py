@@ -51,6 +51,18 @@ def test_a_name_that_breaks_lines_is_escaped_in_messages(tmp_path):
     assert str(caught.value).isprintable()
 
 
+def test_a_name_that_breaks_lines_is_escaped_in_the_warning_of_what_is_left_out(tmp_path, caplog):
+    fill(tmp_path)
+    (tmp_path / "ink\x07/cat").mkdir(parents=True)
+    for name in ("a\n\x1b[2Jb.png", "é.png"):
+        (tmp_path / "ink\x07/cat" / name).write_bytes(b"no image" if "\n" in name else png(name))
+    Things(root=str(tmp_path), skip_unreadable=True).load()
+    (record,) = caplog.records
+    assert record.getMessage().isprintable()
+    told = r"ink\x07: left out 1 images that cannot be decoded: ink\x07/cat/a\n\x1b[2Jb.png"
+    assert record.getMessage() == told
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
 def test_a_name_that_is_no_text_is_read_and_can_be_printed(tmp_path):
     fill(tmp_path)

@@ -44,6 +44,21 @@ def test_lists_that_do_not_fit_are_reported(tmp_path, lines, message):
         Things(root=str(tmp_path)).load()
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_path(tmp_path):
+    fill(tmp_path)
+    (tmp_path / "ink_train_kfold.txt").write_text("ink/cat/a.png 1\n", encoding="utf-8-sig")
+    ink, _ = Things(root=str(tmp_path)).load().domains
+    assert ink.train.tolist() == [True, False, False]
+
+
+def test_paths_that_would_break_a_message_are_escaped(tmp_path):
+    fill(tmp_path)
+    (tmp_path / "ink_train_kfold.txt").write_text("ink/cat/\x1b[2J.png 1\n")
+    with pytest.raises(InputError, match=r"ink/cat/\\x1b\[2J\.png\.") as caught:
+        Things(root=str(tmp_path)).load()
+    assert str(caught.value).isprintable()
+
+
 def test_without_a_list_of_all_images_the_unlisted_stay_but_are_not_trained_on(tmp_path):
     fill(tmp_path)
     (tmp_path / "ink_train_kfold.txt").write_text("ink/cat/b.png 1\nink/dog/a.png 2\n")

@@ -1,6 +1,8 @@
 """Damaged bytes: what comes out is an image, or an error of the project's own."""
 
+import faulthandler
 import io
+import os
 import random
 import struct
 import zlib
@@ -20,6 +22,22 @@ from jaxclr.pipeline.listing import list_images
 
 # Numbers that lengths, offsets and sizes are checked against, or should be.
 EDGES = (0, 1, 255, 65535, 70000, 2**31 - 1, 2**32 - 1)
+# Seconds; a test takes a few.
+LIMIT = 300
+
+
+@pytest.fixture(autouse=True)
+def limited(capfd):
+    """Ends the process, and shows where it was, if bytes keep a decoder for ever.
+
+    It takes a thread of its own to interrupt code that is not Python's.
+    """
+    with capfd.disabled():
+        shown = os.dup(2)
+    faulthandler.dump_traceback_later(LIMIT, exit=True, file=shown)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+    os.close(shown)
 
 
 def saved(image: Image.Image, form: str, **options) -> bytes:
