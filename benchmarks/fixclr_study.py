@@ -25,7 +25,7 @@ WEIGHTS = (0.1, 0.3, 1.0, 3.0, 10.0)
 
 
 class Repulsion(NamedTuple):
-    """Settings of the term, as the experiments start from."""
+    """Settings of the term, as the study starts from; they are not the library's defaults."""
 
     reading: str = "pairs"
     frozen_numerator: bool = True
@@ -56,7 +56,9 @@ class Repulsion(NamedTuple):
     def flags(self) -> list[str]:
         """The options of the command line that say so."""
         found = []
-        for name, value in self.changes.items():
+        # Those whose defaults the study chose are told always.
+        always = {"temperature": self.temperature, "weight": self.weight}
+        for name, value in (always | self.changes).items():
             flag = f"--method.terms.repulsion.{name.replace('_', '-')}"
             if isinstance(value, bool):
                 found.append(flag if value else flag.replace("repulsion.", "repulsion.no-"))

@@ -29,12 +29,29 @@ def test_what_is_run_where_and_how_fast_is_no_difference():
     assert differences(saved, same) == []
 
 
+def test_links_that_are_followed_are_no_difference_from_files_put_there():
+    one = load_experiment("folder_fixclr")
+    linked = dataclasses.replace(one.dataset, follow_links=True)
+    assert differences(as_code(one), dataclasses.replace(one, dataset=linked)) == []
+
+
+def test_small_windows_need_views_that_have_them_and_a_model_of_their_size():
+    one = load_experiment("digits_byol_multicrop")
+    with pytest.raises(InputError, match=r"the views have none.*--augment\.crops 4"):
+        parse(one, ["--augment.crops", "0"])
+    flat = dataclasses.replace(one.model, pooled=False)
+    with pytest.raises(InputError, match=r"windows are of 16 px.*--augment\.crop-size 32"):
+        dataclasses.replace(one, model=flat)
+    large = dataclasses.replace(one.augment, crop_size=32)
+    assert dataclasses.replace(one, model=flat, augment=large).model == flat
+
+
 def test_differences_are_named_by_their_path():
     one = load_experiment("digits_fixclr")
-    other = parse(one, ["--method.terms.repulsion.temperature", ".2", "--steps", "7"])
+    other = parse(one, ["--method.terms.repulsion.temperature", ".1", "--steps", "7"])
     told = differences(as_code(one), other)
     assert told == [
-        "method.terms.repulsion.temperature: 0.1 there, 0.2 here",
+        "method.terms.repulsion.temperature: 0.2 there, 0.1 here",
         f"steps: {one.steps} there, 7 here",
     ]
     assert differences(as_code(one), dataclasses.replace(one, dataset=Toy()))[0].startswith(

@@ -10,7 +10,7 @@ from jaxclr.methods.fixclr import Repulsion, fixclr
 from jaxclr.methods.fixmatch import FixedThreshold, fixmatch
 
 
-def by_hand(outputs, temperature=0.1, views=("strong",)):
+def by_hand(outputs, temperature=0.2, views=("strong",)):
     """The repulsion of every pair that exists, one class and one domain after another."""
     z = np.concatenate([np.asarray(getattr(outputs, v).features, np.float64) for v in views])
     z /= np.linalg.norm(z, axis=1, keepdims=True)
