@@ -1,6 +1,6 @@
 """Tables and pictures of the study of FixCLR, from its file of runs alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import grid
@@ -19,12 +19,40 @@ READINGS = {
     ("group_means", "True"): "group means",
     ("pairs", "False"): "no numerator",
 }
+PLAIN = {
+    "reduction": "mean", "ramp": "0.0", "vectors": "features", "centred": "False",
+    "views": "strong", "trust": "trusted", "attraction": "0.0", "curriculum": "none",
+}  # fmt: skip
+"""Settings that are not told where they are so."""
+WORDS = {
+    ("reduction", "sum"): "sum",
+    ("vectors", "embedding"): "projected",
+    ("centred", "True"): "centred",
+    ("views", "both"): "weak views, too",
+    ("trust", "all"): "all guesses",
+    ("attraction", "1.0"): "attraction",
+    ("curriculum", "training"): "growing with training",
+    ("curriculum", "confidence"): "growing with trust",
+}
 Lines = Sequence[Mapping[str, str]]
 
 
 def of_stage(lines: Lines, stage: str) -> list[Mapping[str, str]]:
     """The lines of one stage."""
     return [line for line in lines if line["stage"] == stage]
+
+
+def label(line: Mapping[str, str]) -> str:
+    """How tables and pictures call a row: temperature T, weight w, and what else is changed."""
+    if line["row"] == BASE:
+        return "FixMatch"
+    told = [f"T {float(line['temperature']):g}, w {float(line['weight']):g}"]
+    if (reading := READINGS[line["reading"], line["frozen_numerator"]]) != "pairs":
+        told.append(reading)
+    for column, value in PLAIN.items():
+        if line[column] != value:
+            told.append(WORDS.get((column, line[column]), f"{column} {line[column]}"))
+    return ", ".join(told)
 
 
 def effects(lines: Lines, stage: str, figure: str) -> dict[tuple[str, float, float], float]:
@@ -60,13 +88,33 @@ def print_sweep(lines: Lines, stage: str) -> None:
         print(f"Rank correlation of the two over {len(pairs)} cells: {rank:.2f}\n")
 
 
+def print_forces(lines: Lines) -> None:
+    """Mean differences of the sweep's runs to FixMatch, by how strongly the term pulls."""
+    chosen = of_stage(lines, "coarse")
+    base = {line["target"]: line for line in chosen if line["row"] == BASE}
+    bounds, found = (0.1, 0.3, 1.0, np.inf), {}
+    for line in chosen:
+        if line["row"] != BASE:
+            pull = float(line["repulsion_gradient"]) / float(line["supervised_gradient"])
+            pairs = [(line[x], base[line["target"]][x]) for x in FIGURES[:5]]
+            gaps = [float(one or "nan") - float(other) for one, other in pairs]
+            found.setdefault(next(bound for bound in bounds if pull < bound), []).append(gaps)
+    print(
+        "| pull of repulsion | runs | held-out domain | held-back images | kept | right | probe |"
+    )
+    print(f"| --- |{' ---: |' * 6}")
+    for below, bound in zip((0.0, *bounds), bounds, strict=False):
+        means = " | ".join(f"{x:+.1f}" for x in np.nanmean(found[bound], 0))
+        print(f"| {below:g} to {bound:g} | {len(found[bound])} | {means} |")
+    print()
+
+
 def print_rows(lines: Lines, stage: str) -> None:
-    """Means and paired differences of a stage's rows."""
+    """Means of a stage's rows, and their paired differences to FixMatch."""
     runs = grid.runs_of(of_stage(lines, stage), FIGURES)
-    if BASE not in runs:
-        return
-    names = ("row", "runs", "target", "held back", "target, difference", "held back, difference")
-    names += ("kept, %", "right, %", "domain, %", "gradients: S", "U", "C")
+    called = {line["row"]: label(line) for line in of_stage(lines, stage)}
+    names = ("row", "runs", "held-out domain", "held-back images", "kept, %", "right, %")
+    names += ("domain probe, %", "gradients: S", "U", "C")
     print(f"| {' | '.join(names)} |\n| --- |{' ---: |' * (len(names) - 1)}")
     for row, figures in runs.items():
 
@@ -74,13 +122,14 @@ def print_rows(lines: Lines, stage: str) -> None:
             values = [x[figure] for x in figures.values() if np.isfinite(x[figure])]
             return f"{np.mean(values):.{digits}f}" if values else "-"
 
-        gaps = [
-            "" if row == BASE else grid.told(grid.difference(runs, row, BASE, figure))
-            for figure in ("accuracy", "held_back_accuracy")
-        ]
-        others = [mean(x, d) for x, d in zip(FIGURES[2:], (0, 1, 1, 2, 2, 3), strict=True)]
-        both = [mean(figure, 1) for figure in FIGURES[:2]]
-        print(f"| {' | '.join([row, str(len(figures)), *both, *gaps, *others])} |")
+        def cell(figure: str, row: str = row, mean: Callable = mean) -> str:
+            gap = None if row == BASE else grid.difference(runs, row, BASE, figure)
+            return mean(figure, 1) + ("" if gap is None else f" ({grid.told(gap)})")
+
+        pulls = [mean(x, d) for x, d in zip(FIGURES[5:], (2, 2, 3), strict=True)]
+        print(
+            f"| {' | '.join([called[row], str(len(figures)), *map(cell, FIGURES[:5]), *pulls])} |"
+        )
     print()
 
 
@@ -90,6 +139,7 @@ def print_tables(lines: Lines) -> None:
         print(f"### {stage}\n")
         if stage == "coarse":
             print_sweep(lines, stage)
+            print_forces(lines)
         else:
             print_rows(lines, stage)
 
@@ -123,9 +173,8 @@ def plot_sweep(lines: Lines, path: Path) -> None:
             for (i, j), value in np.ndenumerate(cells):
                 if np.isfinite(value):
                     colour = "white" if abs(value) > 12 else "black"
-                    axis.text(
-                        j, i, f"{value:+.0f}", ha="center", va="center", fontsize=8, color=colour
-                    )
+                    told = f"{round(value):+d}" if round(value) else "0"
+                    axis.text(j, i, told, ha="center", va="center", fontsize=8, color=colour)
             axis.set_xticks(range(len(weights)), [f"{w:g}" for w in weights])
             axis.set_yticks(range(len(temperatures)), [f"{t:g}" for t in temperatures])
             axis.set_title("" if place else reading, fontsize=10)
@@ -190,7 +239,8 @@ def plot_rows(lines: Lines, path: Path) -> None:
                         gap[0], place + offset, xerr=gap[1], fmt="o", ms=4, color=colour, lw=1.2
                     )
         axis.axvline(0, color="grey", lw=0.8)
-        axis.set_yticks(range(len(rows)), rows, fontsize=8)
+        called = {line["row"]: label(line) for line in of_stage(lines, stage)}
+        axis.set_yticks(range(len(rows)), [called[row] for row in rows], fontsize=8)
         axis.set_ylim(len(rows) - 0.5, -0.5)
         axis.set_title(stage, fontsize=10, loc="left")
         axis.set_xlim(-25, 12)

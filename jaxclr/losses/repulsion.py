@@ -24,7 +24,7 @@ def negative_class_contrastive(
     *,
     num_classes: int,
     num_domains: int,
-    temperature: float = 0.1,
+    temperature: float = 0.2,
     attraction: Float[Array, ""] | float = 0.0,
     reading: Literal["pairs", "group_means", "anchors"] = "pairs",
     frozen_numerator: bool = True,

@@ -49,7 +49,7 @@ def one_pair(z, weight, own, others, temperature, reading, positive):
 
 
 def reference(
-    features, label, domain, weight, *, num_classes=K, num_domains=N, temperature=0.1,
+    features, label, domain, weight, *, num_classes=K, num_domains=N, temperature=0.2,
     attraction=0, reading="pairs", frozen_numerator=True,
 ):  # fmt: skip
     """The same table as a loop over classes, domains and pairs, the way the sum is written."""
