@@ -158,15 +158,38 @@ def imports(value: object) -> list[str]:
 def differences(saved: str, experiment: Experiment) -> list[str]:
     """What would make runs of ``experiment`` differ from those of one saved by :func:`as_code`.
 
+    A setting that there was not yet when it was saved is taken to have been at its default.
+
     Returns:
         One line for each field that differs: its name, the saved value, the new one.
     """
     before, now = _flat(saved), _flat(as_code(experiment))
+    before |= _missing(before, experiment)
     return [
         f"{name}: {before.get(name, 'absent')} there, {now.get(name, 'absent')} here"
         for name in dict.fromkeys((*before, *now))
         if before.get(name) != now.get(name) and name.split(".")[-1] not in ELSEWHERE
     ]
+
+
+def _missing(saved: dict[str, str], value: object, path: str = "") -> dict[str, str]:
+    """The defaults of settings that ``saved`` does not have, as :func:`_flat` has them."""
+    found: dict[str, str] = {}
+    if isinstance(value, dict):
+        for key, part in value.items():
+            found |= _missing(saved, part, f"{path}{key}.")
+    if dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            here, default = f"{path}{field.name}", field.default
+            if any(name == here or name.startswith(f"{here}.") for name in saved):
+                found |= _missing(saved, getattr(value, field.name), f"{here}.")
+                continue
+            if field.default_factory is not dataclasses.MISSING:
+                default = field.default_factory()
+            if default is not dataclasses.MISSING:
+                code = _flat(as_code(default))
+                found |= {f"{here}.{name}".rstrip("."): told for name, told in code.items()}
+    return found
 
 
 def _flat(code: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ from toy import Toy, toy_experiment
 from jaxclr.errors import InputError
 from jaxclr.experiment import as_code, differences, imports
 from jaxclr.main import experiment_names, load_experiment, parse
+from jaxclr.methods.mixing import MixUp
 
 
 def read_back(code: str, statements: list[str]):
@@ -44,6 +45,31 @@ def test_small_windows_need_views_that_have_them_and_a_model_of_their_size():
         dataclasses.replace(one, model=flat)
     large = dataclasses.replace(one.augment, crop_size=32)
     assert dataclasses.replace(one, model=flat, augment=large).model == flat
+
+
+def test_a_setting_that_is_new_is_no_difference_where_it_is_at_its_default():
+    one = load_experiment("digits_fixclr")
+    code = as_code(one)
+    lines = [x for x in code.splitlines() if "centred=" not in x and "engine=" not in x]
+    whole = "\n".join(lines).replace("        mixing=NoMixing(),\n", "")
+    assert len(code) > len(whole)
+    assert differences(whole, one) == []
+    assert differences(whole, parse(one, ["--method.terms.repulsion.centred"])) == [
+        "method.terms.repulsion.centred: False there, True here"
+    ]
+    assert differences(whole, parse(one, ["--augment.engine", "opencv"])) == [
+        "augment.engine: 'pillow' there, 'opencv' here"
+    ]
+    mixed = dataclasses.replace(one.method, mixing=MixUp())
+    assert differences(whole, dataclasses.replace(one, method=mixed))[0] == (
+        "method.mixing: NoMixing there, MixUp here"
+    )
+
+
+@pytest.mark.parametrize("name", ["digits_byol", "digits_ssc", "folder_fixclr"])
+def test_an_experiment_does_not_differ_from_itself(name):
+    one = load_experiment(name)
+    assert differences(as_code(one), one) == []
 
 
 def test_differences_are_named_by_their_path():

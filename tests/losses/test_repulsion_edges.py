@@ -120,6 +120,4 @@ def test_an_example_alone_in_its_class_keeps_the_fixed_positive_whatever_its_wei
     features, label, domain = np.eye(4, dtype=np.float32)[:2], np.array([0, 1]), np.zeros(2, int)
     for weight in np.random.default_rng(6).uniform(size=(30, 2)).astype(np.float32):
         loss, _ = optimised(features, label, domain, weight)
-        np.testing.assert_allclose(
-            loss, np.log1p(weight.prod() * np.exp(-5)), rtol=1e-4, atol=1e-8
-        )
+        np.testing.assert_allclose(loss, np.log1p(weight.prod() * np.exp(-5)), rtol=1e-4, atol=1e-8)
