@@ -85,7 +85,7 @@ def test_a_finished_run_is_not_run_again(finished, capsys):
 def test_another_experiment_in_the_same_folder_is_refused_and_says_what_differs(finished, capsys):
     assert run(finished.parent, "--method.terms.repulsion.temperature", "0.3") == 2
     error = capsys.readouterr().err
-    assert "method.terms.repulsion.temperature: 0.1 there, 0.3 here" in error
+    assert "method.terms.repulsion.temperature: 0.2 there, 0.3 here" in error
     assert "--workdir" in error
 
 

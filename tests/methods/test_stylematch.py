@@ -121,7 +121,7 @@ def test_its_knobs_arrive_where_they_belong():
 
 
 def test_it_goes_with_fixclr():
-    method = fixclr(stylematch())
+    method = fixclr(stylematch(), weight=1.0)
     assert method.style == FourierStyle()
     loss, terms = method.loss(restyled())
     assert list(terms) == ["supervised", "consistency", "style", "repulsion"]

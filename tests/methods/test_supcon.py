@@ -63,7 +63,7 @@ def test_it_goes_onto_any_base_by_default_fixmatch():
     assert method.terms == {"supervised": Supervised(), "label_contrast": LabelContrast(2.0, 0.3)}
     assert method.labeler == Nobody()
     outputs = everything(trusted=MIXED)
-    loss, terms = fixclr(method).loss(outputs)
+    loss, terms = fixclr(method, weight=1.0).loss(outputs)
     assert list(terms) == ["supervised", "label_contrast", "repulsion"]
     expected = terms["supervised"] + 2 * by_hand(outputs, 0.3) + terms["repulsion"]
     np.testing.assert_allclose(loss, expected, rtol=1e-5)

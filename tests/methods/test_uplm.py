@@ -140,7 +140,7 @@ def test_its_knobs_arrive_where_they_belong():
 
 
 def test_it_goes_with_fixclr():
-    method = fixclr(uplm())
+    method = fixclr(uplm(), weight=1.0)
     assert method.labeler == Certain() and list(method.terms)[-1] == "repulsion"
     outputs = outcome(trusted=[1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0])
     loss, terms = method.loss(outputs)
