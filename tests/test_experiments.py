@@ -51,12 +51,14 @@ def on_toy(experiment, model=None):
 
 
 def distinct():
-    """One experiment of each kind that differs in more than its images, backbone and sizes."""
+    """One experiment of each kind that differs in more than images, backbone, sizes and numbers."""
     seen = []
     for name, e in EXPERIMENTS.items():
+        method = (*e.method.terms.values(), e.method.labeler, e.method.bank, e.method.style)
         heads = (e.model.classifier, e.model.projector, e.model.predictor)
-        kinds = [type(part) for part in (*heads, e.optimizer, e.evaluation)]
-        kind = (e.method, kinds, e.ema_decay is None, e.tested, e.labeled_in_pool)
+        parts = (*method, e.method.mixing, *heads, e.optimizer, e.evaluation)
+        told = (e.method.reads, e.ema_decay is None, e.tested)
+        kind = ([type(part) for part in parts], told)
         if kind not in seen:
             seen.append(kind)
             yield name
