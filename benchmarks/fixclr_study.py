@@ -130,7 +130,7 @@ STAGES = {
     "coarse": Stage("digits", (FIXMATCH, *COARSE), ("texture", "print"), (1,), 150, ON_DIGITS),
     "settings": Stage("digits", (FIXMATCH, *SETTINGS), DIGITS, (1,), 200, ON_DIGITS),
     "loaded": Stage(
-        "digits", FINAL, DIGITS, FRESH, 200,
+        "digits", FINAL, DIGITS, FRESH[:1], 200,
         (*ON_DIGITS, "--model.weights", "{workdir}/loaded/simclr/{target}/seed{seed}/weights.npz"),
     ),
     "long": Stage("digits", FINAL, DIGITS, FRESH, 400, ON_DIGITS),
