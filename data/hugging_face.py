@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxclr.errors import InputError, JaxclrError
+from jaxclr.errors import InputError
 from jaxclr.pipeline.columns import Column, Columns, Roles, Table
-from jaxclr.pipeline.decoding import DAMAGE, reason, rgb
+from jaxclr.pipeline.decoding import decoded
 from jaxclr.pipeline.rows import located
 from jaxclr.pipeline.source import Images
 
@@ -75,13 +75,7 @@ class Rows:
         split, place = located(self.parts, index)
         stored = _encoded(self.folder, split, self.image)[place][self.image]
         encoded = (stored and stored["bytes"]) or b""
-        try:
-            return rgb(encoded)
-        except DAMAGE as error:
-            raise JaxclrError(
-                f"{self.folder}: image {place} of {split!r} cannot be decoded: "
-                f"{reason(error, encoded)}."
-            ) from error
+        return decoded(encoded, f"{self.folder}: image {place} of {split!r}")
 
 
 @functools.cache

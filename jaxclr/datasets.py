@@ -1,7 +1,6 @@
 """``python -m jaxclr.datasets``: which data sets are there, are they whole, and preparing them."""
 
 import argparse
-import logging
 import os
 import sys
 import textwrap
@@ -9,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaxclr.errors import InputError, JaxclrError
+from jaxclr.errors import InputError, exit_code
 
 # What takes long to import comes in later: --help need not wait for it.
 if TYPE_CHECKING:
@@ -36,18 +35,12 @@ MORE = "Every field of the card is a flag, too: see NAME --help."
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code: 0, 1 for a failure, 2 for bad input."""
-    logging.basicConfig(format="%(levelname)s: %(message)s")
-    try:
-        return _main(sys.argv[1:] if argv is None else list(argv))
-    except JaxclrError as error:
-        print(f"error: {_by_flags(str(error))}", file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        print(f"error: {error}. Is the disk full, or the folder read-only?", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nInterrupted. The same command goes on where it stopped.", file=sys.stderr)
-        return 130
+    given = sys.argv[1:] if argv is None else list(argv)
+    return exit_code(
+        lambda: _main(given),
+        interrupted="The same command goes on where it stopped.",
+        worded=_by_flags,
+    )
 
 
 def _main(argv: list[str]) -> int:

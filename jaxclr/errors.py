@@ -1,7 +1,9 @@
 """What a user is told when a run cannot go on: what, where, and what to do."""
 
 import difflib
-from collections.abc import Iterable
+import logging
+import sys
+from collections.abc import Callable, Iterable
 
 
 class JaxclrError(Exception):
@@ -14,6 +16,33 @@ class InputError(JaxclrError):
     """What was asked for cannot be done as asked; nothing was started."""
 
     exit_code = 2
+
+
+def exit_code(
+    command: Callable[[], int], *, interrupted: str, worded: Callable[[str], str] = str
+) -> int:
+    """Runs a command line; what goes wrong by the user's or the machine's doing is told in a line.
+
+    Args:
+        command: Returns its own exit code.
+        interrupted: Told of what goes on where, if the user interrupts it.
+        worded: What becomes of a message before it is shown.
+
+    Returns:
+        The exit code: 0, 1 for a failure, 2 for bad input, 130 for an interruption.
+    """
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    try:
+        return command()
+    except JaxclrError as error:
+        print(f"error: {worded(str(error))}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        print(f"error: {error}. Is the disk full, or the folder read-only?", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\nInterrupted. {interrupted}", file=sys.stderr)
+        return 130
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

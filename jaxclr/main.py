@@ -2,14 +2,13 @@
 
 import argparse
 import importlib.util
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from jaxclr.errors import InputError, JaxclrError, nearest
+from jaxclr.errors import InputError, exit_code, nearest
 
 # The processes that Grain starts import this file: what takes long to import comes in later.
 if TYPE_CHECKING:
@@ -24,18 +23,11 @@ Every field of the experiment can be given by its path, as listed below."""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code: 0, 1 for a failure, 2 for bad input."""
-    logging.basicConfig(format="%(levelname)s: %(message)s")
-    try:
-        return _main(sys.argv[1:] if argv is None else list(argv))
-    except JaxclrError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        print(f"error: {error}. Is the disk full, or the folder read-only?", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nInterrupted. The same command goes on from the last checkpoint.", file=sys.stderr)
-        return 130
+    given = sys.argv[1:] if argv is None else list(argv)
+    return exit_code(
+        lambda: _main(given),
+        interrupted="The same command goes on from the last checkpoint.",
+    )
 
 
 def _told(unraisable: "sys.UnraisableHookArgs") -> None:

@@ -111,7 +111,7 @@ def late_pseudo_labels(
     }
 
 
-def gradient_norms(lines: list[dict[str, Any]]) -> dict[str, float] | None:
+def mean_gradient_norms(lines: list[dict[str, Any]]) -> dict[str, float] | None:
     """The norm of each term's gradient in the features, averaged over a run's steps.
 
     None where the experiment did not ask for them.

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from jaxclr.metrics import gradient_norms, late_pseudo_labels
+from jaxclr.metrics import late_pseudo_labels, mean_gradient_norms
 from jaxclr.pipeline.atomic import replacing
 from jaxclr.training.layout import Layout
 from jaxclr.training.loop import Clock, Plan
@@ -34,7 +34,7 @@ def write_results(
         "seed": seed,
         **{name: value for name, value in tested.items() if name != "step"},
         **late_pseudo_labels(lines),
-        "gradient_norms": gradient_norms(lines),
+        "gradient_norms": mean_gradient_norms(lines),
         "domain_probe_accuracy": domain_probe_accuracy,
         "weights": begun.get("weights"),
         "classes": classes,

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from jaxclr.errors import JaxclrError
-from jaxclr.metrics import Journal, Window, gradient_norms, late_pseudo_labels
+from jaxclr.metrics import Journal, Window, late_pseudo_labels, mean_gradient_norms
 
 
 def guesses(kept, right, unlabeled=10.0):
@@ -74,5 +74,5 @@ def test_gradient_norms_are_averaged_over_all_steps():
         {"step": 10, "accuracy": 3.0},
         {"step": 15, "loss": 1.0, "supervised_gradient": 4.0, "repulsion_gradient": 1.0},
     ]
-    assert gradient_norms(lines) == {"supervised": 2.0, "repulsion": 3.0}
-    assert gradient_norms([{"step": 5, "loss": 1.0}]) is None
+    assert mean_gradient_norms(lines) == {"supervised": 2.0, "repulsion": 3.0}
+    assert mean_gradient_norms([{"step": 5, "loss": 1.0}]) is None

@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
+from jaxclr.errors import JaxclrError
+
 # Pillow knows forty more, some of which start other programs, such as EPS.
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")
 # 256 MiB decoded; where Pillow begins to warn of small files that unfold to fill the memory.
@@ -74,6 +76,22 @@ def rgb(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
         # By way of RGBA: a palette with transparency is not converted silently.
         opaque = image.convert("RGBA") if image.mode == "P" else image
         return np.array(opaque.convert("RGB"))
+
+
+def decoded(data: bytes, name: str) -> UInt8[np.ndarray, "h w 3"]:
+    """Decodes an image that a table holds; see :func:`rgb`.
+
+    Args:
+        data: An image file.
+        name: What the image is called in the message.
+
+    Raises:
+        JaxclrError: It cannot be decoded; says why.
+    """
+    try:
+        return rgb(data)
+    except DAMAGE as error:
+        raise JaxclrError(f"{name} cannot be decoded: {reason(error, data)}.") from error
 
 
 def reason(error: Exception, data: bytes) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxclr.errors import InputError, JaxclrError
-from jaxclr.pipeline.decoding import DAMAGE, reason, rgb
+from jaxclr.pipeline.decoding import decoded
 from jaxclr.pipeline.rows import located
 
 FORMAT = "array_record"
@@ -46,13 +46,7 @@ class Records:
         """
         split, place = located(self.parts, index)
         encoded = record(self.folder, split, place, self.image)[self.image]
-        try:
-            return rgb(encoded)
-        except DAMAGE as error:
-            raise JaxclrError(
-                f"{self.folder}: image {place} of {split!r} cannot be decoded: "
-                f"{reason(error, encoded)}."
-            ) from error
+        return decoded(encoded, f"{self.folder}: image {place} of {split!r}")
 
 
 def find(name: str, builder: str, root: str | None, how_to_get: str) -> tuple[str, Any]:

@@ -68,7 +68,9 @@ class Passes:
         images, style = self.joined(field), self.setting.method.batch_style
         if not style.probability:
             return images
-        return style(unit(images), jax.random.fold_in(self.key("batch_style"), STRONG.index(field)))
+        return style(
+            as_fractions(images), jax.random.fold_in(self.key("batch_style"), STRONG.index(field))
+        )
 
     def learn(
         self, params: PyTree, images: Shaped[Tensor, "b h w 3"], purpose: Purpose
@@ -83,7 +85,7 @@ class Passes:
             return self.learn(params, views.weak, "labeled"), None
         label = jnp.asarray(views.label)
         images, mixture = mixing(
-            unit(views.weak), label, self.setting.num_domains, self.key("mixing")
+            as_fractions(views.weak), label, self.setting.num_domains, self.key("mixing")
         )
         return self.learn(params, images, "labeled"), mixture
 
@@ -190,7 +192,7 @@ def forward(
     if "learned" in method.reads:
         seen["learned"] = run.learn(params, run.joined("weak"), "learned")
     if "style" in method.reads:
-        look = method.style(frozen.style, unit(run.joined("weak")), domain, run.key("look"))
+        look = method.style(frozen.style, as_fractions(run.joined("weak")), domain, run.key("look"))
         seen["style"] = run.learn(params, look, "style")
     if "crops" in method.reads:
         seen["crops"] = run.crops(params)
@@ -224,7 +226,7 @@ def no_nudges(setting: Setting, batch: Batch) -> Nudges:
     }
 
 
-def unit(images: UInt8[Tensor, "b h w 3"]) -> Float[Array, "b h w 3"]:
+def as_fractions(images: UInt8[Tensor, "b h w 3"]) -> Float[Array, "b h w 3"]:
     """From bytes to numbers in [0, 1]."""
     return jnp.asarray(images, jnp.float32) / 255
 

@@ -9,7 +9,8 @@ import optax
 from jaxtyping import Array, Float, PyTree
 
 from jaxclr.metrics import GRADIENT
-from jaxclr.training.passes import Nudges, forward, join, no_nudges
+from jaxclr.training.passes import Nudges, forward, no_nudges
+from jaxclr.training.rows import join
 from jaxclr.training.state import Frozen, Setting, TrainState
 from jaxclr.types import Batch, Outputs
 

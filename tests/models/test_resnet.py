@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from convolution import convolved
 from flax import nnx
 
 from jaxclr.models import resnet
@@ -76,19 +77,6 @@ def test_it_strides_where_torchvisions_does():
 def test_features_are_512_wide_whatever_the_size(stem, side):
     _, out = program(ResNet(stem=stem), 5, 4, side)
     assert out.features.shape == (4, 512) and out.logits.shape == (4, 5)
-
-
-def convolved(x: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
-    """A convolution padded by half its kernel on every side, offset after offset."""
-    side, _, _, outputs = kernel.shape
-    pad = side // 2
-    _, h, w, _ = x.shape
-    padded = np.pad(x, [(0, 0), (pad, pad), (pad, pad), (0, 0)])
-    total = np.zeros((*x.shape[:3], outputs), np.float32)
-    for i in range(side):
-        for j in range(side):
-            total += padded[:, i : i + h, j : j + w] @ kernel[i, j]
-    return total[:, ::stride, ::stride]
 
 
 @pytest.mark.parametrize(

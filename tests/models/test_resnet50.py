@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from convolution import convolved
 from flax import nnx
 
 from jaxclr.models.resnet import Bottleneck, ResNet
@@ -77,19 +78,6 @@ def test_it_strides_in_the_3x3_convolutions_as_torchvisions_does():
     total = sum(i * o * k * k * s * s for i, o, k, _, s in made) + 2048 * 1000
     assert total == 4_089_184_256
     assert out.features.shape == (1, 2048) and out.logits.shape == (1, 1000)
-
-
-def convolved(x: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
-    """A convolution padded by half its kernel on every side, offset after offset."""
-    side, _, _, outputs = kernel.shape
-    pad = side // 2
-    _, h, w, _ = x.shape
-    padded = np.pad(x, [(0, 0), (pad, pad), (pad, pad), (0, 0)])
-    total = np.zeros((*x.shape[:3], outputs))
-    for i in range(side):
-        for j in range(side):
-            total += padded[:, i : i + h, j : j + w] @ kernel[i, j]
-    return total[:, ::stride, ::stride]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from convolution import convolved
 from flax import nnx
 
 from jaxclr.models import wide_resnet
@@ -89,19 +90,6 @@ def test_features_are_as_wide_as_the_last_group(model, side, width):
 
     x = jax.ShapeDtypeStruct((2, side, side, 3), jnp.float32)
     assert jax.eval_shape(call, x).shape == (2, width)
-
-
-def convolved(x: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
-    """A convolution padded by half its kernel on every side, offset after offset."""
-    side, _, _, outputs = kernel.shape
-    pad = side // 2
-    _, h, w, _ = x.shape
-    padded = np.pad(x, [(0, 0), (pad, pad), (pad, pad), (0, 0)])
-    total = np.zeros((*x.shape[:3], outputs))
-    for i in range(side):
-        for j in range(side):
-            total += padded[:, i : i + h, j : j + w] @ kernel[i, j].astype(np.float64)
-    return total[:, ::stride, ::stride]
 
 
 def activated(x: np.ndarray, params, stats) -> np.ndarray:

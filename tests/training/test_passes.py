@@ -13,7 +13,8 @@ from jaxclr.models.heads import Linear, Prototypes
 from jaxclr.models.style import Style
 from jaxclr.pipeline.batches import Batches
 from jaxclr.pipeline.split import draw_split
-from jaxclr.training.passes import PURPOSES, Passes, forward, join, normalise
+from jaxclr.training.passes import PURPOSES, Passes, forward, normalise
+from jaxclr.training.rows import join
 from jaxclr.training.state import Frozen, Setting, initial_state
 
 N = 2

@@ -15,7 +15,8 @@ from jaxclr.optim import Sgd
 from jaxclr.pipeline.batches import Batches
 from jaxclr.pipeline.split import draw_split
 from jaxclr.training.layout import make_layout
-from jaxclr.training.passes import join, normalise
+from jaxclr.training.passes import normalise
+from jaxclr.training.rows import join
 from jaxclr.training.state import Setting, initial_state
 from jaxclr.training.step import make_train_step
 
