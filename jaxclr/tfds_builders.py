@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from jaxclr.data.digits_dg import DigitsDg
+from jaxclr.data.fmow import Fmow
+from jaxclr.data.mini_domainnet import MiniDomainnet
 from jaxclr.data.office_home import OfficeHome
 from jaxclr.data.pacs import Pacs
 from jaxclr.data.terra_incognita import TerraIncognita
@@ -36,6 +38,8 @@ BENCHMARKS: dict[str, type[ImageFiles]] = {
     "vlcs": Vlcs,
     "terra_incognita": TerraIncognita,
     "digits_dg": DigitsDg,
+    "mini_domainnet": MiniDomainnet,
+    "fmow": Fmow,
 }
 """The cards that the command knows, by their names."""
 

@@ -4,13 +4,16 @@ import io
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from jaxclr.data.fmow import Fmow
 from jaxclr.data.imagenet_r import ImagenetR
 from jaxclr.data.mini_domainnet import MiniDomainnet
+from jaxclr.data.tfds import Tfds
 from jaxclr.errors import InputError
+from jaxclr.tfds_builders import BENCHMARKS, prepare
 
 COUNTRIES = "name,alpha-3,region\nFrance,FRA,Europe\nKenya,KEN,Africa\n"
 TABLE = """\
@@ -197,3 +200,19 @@ def test_nowhere_it_says_what_is_expected(tmp_path):
     (tmp_path / "images").mkdir()
     with pytest.raises(InputError, match=r"rgb_metadata\.csv.*wilds\.stanford\.edu"):
         Fmow(root=str(tmp_path)).load()
+
+
+@pytest.mark.parametrize("make, kind", [(domainnet, MiniDomainnet), (fmow, Fmow)])
+def test_tensorflow_datasets_that_lacks_them_reads_them_back_once_prepared(tmp_path, make, kind):
+    assert BENCHMARKS[kind().name] is kind
+    card = kind(root=make(tmp_path / "images"))
+    prepared = prepare(card, str(tmp_path / "tfds"))
+    found, there = Tfds(builder=card.name, root=prepared).load(), card.load()
+    assert found.classes == there.classes
+    for one, other in zip(found.domains, there.domains, strict=True):
+        assert (one.name, one.paths) == (other.name, other.paths)
+        assert (one.label.tolist(), one.train.tolist()) == (
+            other.label.tolist(), other.train.tolist(),
+        )  # fmt: skip
+        for i in range(len(one.paths)):
+            np.testing.assert_array_equal(one.images[i], other.images[i])
