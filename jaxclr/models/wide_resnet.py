@@ -8,9 +8,9 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
+from jaxclr.models.convolution import conv
 from jaxclr.models.network import Model
 from jaxclr.models.norm import BatchNorm
-from jaxclr.models.resnet import conv
 
 STEM = 16
 """Filters of the first convolution, however wide the rest is."""
@@ -50,7 +50,10 @@ class PreActivationBlock(nnx.Module):
 class Layers(nnx.Module):
     """A convolution, groups of blocks, batch norm, leaky ReLU, and the mean over positions."""
 
-    def __init__(self, width: int, strides: tuple[int, ...], momentum: float, dtype: Any):
+    def __init__(
+        self, width: int, strides: tuple[int, ...], momentum: float, remat: bool, dtype: Any
+    ):
+        self.remat = remat
         self.conv1 = conv(3, STEM, 3, 1, dtype)
         names, inputs = [], STEM
         for group, stride in enumerate(strides):
@@ -68,9 +71,14 @@ class Layers(nnx.Module):
         self, x: Float[Array, "b h w 3"], *, groups: int, train: bool
     ) -> Float[Array, "b d"]:
         """Pooled features, as wide as the last group."""
+
+        def block(layer: PreActivationBlock, x: Array) -> Array:
+            return layer(x, groups=groups, train=train)
+
+        block = nnx.remat(block) if self.remat else block
         x = self.conv1(x)
         for name in self.names:
-            x = getattr(self, name)(x, groups=groups, train=train)
+            x = block(getattr(self, name), x)
         return jax.nn.leaky_relu(self.bn1(x, groups=groups, train=train), SLOPE).mean((1, 2))
 
 
@@ -106,7 +114,7 @@ class WideResNet(Model):
         """The backbone and the width of its features."""
         strides = STRIDES[self.depth]
         features = self.width * 2 ** (len(strides) - 1)
-        return Layers(self.width, strides, self.momentum, dtype), features
+        return Layers(self.width, strides, self.momentum, self.remat, dtype), features
 
 
 def norm(width: int, momentum: float) -> BatchNorm:
