@@ -1,7 +1,8 @@
 """Pure losses: arrays in, unreduced values out, differentiable and safe under jit.
 
-Each computes in float32 whatever it is given. Nothing here knows of models or devices, so any
-JAX training loop can use them.
+Each computes in float32 whatever it is given. Those that compare all pairs of a batch take a large
+one in blocks, in memory linear in the batch. Nothing here knows of models or devices, so any JAX
+training loop can use them.
 """
 
 from jaxclr.losses.assignment import sinkhorn

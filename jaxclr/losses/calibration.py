@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
+from jaxclr.losses.blocks import pair_sums
+from jaxclr.losses.crowd import Crowd, LogKernel, crowd, kernel, log_of, relative
 from jaxclr.losses.reduce import unit
 
 
@@ -52,10 +54,19 @@ def gaussian_t_calibration(
         that are not normalised only attract, and with the exponent of a t in ``d`` dimensions,
         :math:`(\rho + d) / 2`, the forces may change their signs.
     """
-    squared = _squared_distance(embedding)
-    gaussian = jax.lax.stop_gradient(_log_neighbours(-squared / (2 * scale2)))
-    student = _log_student(squared, scale2, dof)
-    divergence = (jnp.exp(gaussian) * (gaussian - student)).sum(-1)
+    if len(embedding) < 3:
+        return jnp.zeros(len(embedding))
+    gaussian, student = _gaussian(scale2), _student(scale2, dof)
+    z, others, one = _all_others(embedding, scale2, dof)
+
+    def push(cosine, a, b):
+        of_gaussian = relative(gaussian, jax.lax.stop_gradient(cosine), a)
+        of_student = relative(student, cosine, a)
+        held = kernel(of_gaussian, a, b)
+        return held, held * (of_gaussian - of_student), kernel(of_student, a, b)
+
+    held, gap, moving = (x[:, 0] for x in pair_sums(push, z, others, one))
+    divergence = gap / held + jnp.log(moving) - jnp.log(held)
     if anchor_weight is None:
         return divergence
     return jax.lax.stop_gradient(anchor_weight.astype(jnp.float32)) * divergence
@@ -84,8 +95,16 @@ def neighbourhood_entropy(
         `A Generalized Learning Framework for Self-Supervised Contrastive Learning
         <https://arxiv.org/abs/2508.13596>`_, 2025; the floor is ours.
     """
-    log_prior = _log_student(_squared_distance(prior), scale2, dof)
-    entropy = -(jnp.exp(log_prior) * log_prior).sum(-1)
+    student = _student(scale2, dof)
+    z, others, one = _all_others(prior, scale2, dof)
+
+    def push(cosine, a, b):
+        logits = relative(student, cosine, a)
+        held = kernel(logits, a, b)
+        return held, held * logits
+
+    held, surprise = (x[:, 0] for x in pair_sums(push, z, others, one))
+    entropy = log_of(held) - surprise / jnp.where(held > 0, held, 1.0)
     floor = 0.1 * math.log(max(len(prior) - 1, 2))
     return jax.lax.stop_gradient(jnp.maximum(entropy, floor))
 
@@ -123,25 +142,40 @@ def local_preservation(
         :math:`\alpha = 1 + S^\text{prior}_i`; with :math:`\alpha = S^\text{prior}_i`, the other
         reading, it has no bound.
     """
-    log_prior = _log_student(_squared_distance(prior), scale2, dof)
-    log_student = _log_student(_squared_distance(embedding), scale2, dof)
-    return -(jax.lax.stop_gradient(jnp.exp(log_prior)) * log_student).sum(-1)
+    if len(embedding) < 3:
+        return jnp.zeros(len(embedding))
+    student = _student(scale2, dof)
+    z, others, one = _all_others(embedding, scale2, dof)
+    z_prior, others_of_prior, _ = _all_others(prior, scale2, dof)
+
+    def push(cosines, a, b):
+        (cosine, of_prior), (a, a_of_prior), (b, b_of_prior) = cosines, a, b
+        logits = relative(student, cosine, a)
+        fixed = relative(student, jax.lax.stop_gradient(of_prior), a_of_prior)
+        held = kernel(fixed, a_of_prior, b_of_prior)
+        return held, held * logits, kernel(logits, a, b)
+
+    sums = pair_sums(push, (z, z_prior), (others, others_of_prior), one)
+    held, surprise, moving = (x[:, 0] for x in sums)
+    return jnp.log(moving) - surprise / held
 
 
-def _squared_distance(vectors: Num[Array, "b d"]) -> Float[Array, "b b"]:
-    """Between the rows' directions, in [0, 4]."""
-    z = unit(vectors)
-    # Of cosines: no root, whose slope at 0 is infinite. Rounding may take them beyond 1.
-    return jnp.maximum(2 - 2 * jnp.matmul(z, z.T, precision="highest"), 0)
+def _gaussian(scale2: float) -> LogKernel:
+    """Of a cosine, whose squared distance is in [0, 4]: no root, whose slope at 0 is infinite."""
+    return lambda cosine: (cosine - 1) / scale2
 
 
-def _log_student(squared: Float[Array, "b b"], scale2: float, dof: float) -> Float[Array, "b b"]:
-    """The log-neighbourhood by Student's t."""
-    return _log_neighbours(-(dof + 1) / 2 * jnp.log1p(squared / (dof * scale2)))
+def _student(scale2: float, dof: float) -> LogKernel:
+    """Likewise; rounding may take a cosine beyond 1."""
+    return lambda cosine: (
+        -(dof + 1) / 2 * jnp.log1p(jnp.maximum(2 - 2 * cosine, 0) / (dof * scale2))
+    )
 
 
-def _log_neighbours(log_kernel: Float[Array, "b b"]) -> Float[Array, "b b"]:
-    """Normalises each row over all others; oneself has probability 0, unless alone."""
-    itself = jnp.eye(len(log_kernel), dtype=bool)
-    # Lowest, not infinite: its product with a probability of 0 is 0, and one row alone has a sum.
-    return jax.nn.log_softmax(jnp.where(itself, jnp.finfo(jnp.float32).min, log_kernel))
+def _all_others(
+    vectors: Num[Array, "b d"], scale2: float, dof: float
+) -> tuple[Float[Array, "b d"], Crowd, Float[Array, "b 1"]]:
+    """The vectors' directions, all but itself as the crowd of each, and one for each."""
+    z, b = unit(vectors), len(vectors)
+    span = max(2 / scale2, (dof + 1) / 2 * math.log1p(4 / (dof * scale2)))
+    return z, crowd(z, jnp.arange(b), jnp.ones(b, bool), span=span), jnp.ones((b, 1))

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num, Shaped
 
+from jaxclr.losses.crowd import log_repulsion
 from jaxclr.losses.reduce import unit
 
 
@@ -84,15 +85,11 @@ def nt_xent(
         weighting of positives (DCLW).
     """
     views = unit(jnp.concatenate([first, second]))
-    # Errors of a faster product, such as TF32, would be divided by the temperature.
-    cosine = jnp.matmul(views, views.T, precision="highest")
     images = len(first)
-    if decoupled:
-        others = jnp.tile(~jnp.eye(images, dtype=bool), (2, 2))
-    else:
-        others = ~jnp.eye(2 * images, dtype=bool)
-    repulsion = negative_logsumexp(cosine, others, temperature=temperature)
-    positive = jnp.diagonal(cosine, images)
+    # Of whom an anchor tells itself apart: all that is not itself, or not its image.
+    key = jnp.arange(2 * images) % images if decoupled else jnp.arange(2 * images)
+    repulsion = log_repulsion(views, key, jnp.ones(2 * images), temperature=temperature)
+    positive = (views[:images] * views[images:]).sum(-1)
     return repulsion.reshape(2, images).mean(0) - positive / temperature
 
 
@@ -125,9 +122,6 @@ def mv_dhel(
         of all views to one alignment.
     """
     one, two = unit(first), unit(second)
-    others = ~jnp.eye(len(first), dtype=bool)
-    energies = [
-        negative_logsumexp(jnp.matmul(z, z.T, precision="highest"), others, temperature=temperature)
-        for z in (one, two)
-    ]
+    key, weight = jnp.arange(len(first)), jnp.ones(len(first))
+    energies = [log_repulsion(z, key, weight, temperature=temperature) for z in (one, two)]
     return energies[0] + energies[1] - (one * two).sum(-1) / temperature

@@ -7,12 +7,15 @@ Symbols: ``z`` unit features, ``y`` a given or guessed class, ``m`` the weight o
     A_j = \{a : y_a = j\}, \qquad B_{ij} = \{b : \text{domain}_b = i,\; y_b \ne j\}.
 """
 
+import functools
 from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num
 
+from jaxclr.losses.blocks import pair_sums
+from jaxclr.losses.crowd import log_repulsion
 from jaxclr.losses.reduce import unit
 
 
@@ -59,7 +62,8 @@ def negative_class_contrastive(
             free. A zero row is at cosine 0 from all others, with a finite gradient.
         label: Class of each example in ``[0, num_classes)``, given or guessed.
         domain: Domain of each example in ``[0, num_domains)``.
-        weight: How far each label is relied upon, in [0, 1]; 0 leaves the example out.
+        weight: How far each label is relied upon, in [0, 1]; 0 leaves the example out. It gets no
+            gradient.
         num_classes: ``k``.
         num_domains: ``n``.
         temperature: ``T > 0``; small values attend to the nearest intruders only.
@@ -80,124 +84,138 @@ def negative_class_contrastive(
         temperature and the normalisation are our reconstruction.
     """
     z = unit(features)
-    groups = _groups(label, domain, weight.astype(jnp.float32), num_classes, num_domains)
-    # Errors of a faster product, such as TF32, would be divided by the temperature.
-    cosine = jnp.matmul(z, z.T, precision="highest")
-    logits = (cosine - 1) / temperature
-    positive = _positive(logits, groups, attraction) if frozen_numerator else None
+    groups = _groups(label, domain, weight, num_classes, num_domains)
+    positive = _positive(z, groups, temperature, attraction) if frozen_numerator else None
     loss = {"pairs": _pairs, "group_means": _group_means, "anchors": _anchors}[reading]
-    of_class, of_other = groups.of_class, groups.of_other
-    exists = (of_class.sum(0)[:, None] > 0) & (of_other.T @ groups.in_domain > 0)
-    return jnp.where(exists, loss(logits, groups, positive), 0.0), exists
+    return jnp.where(groups.exists, loss(z, groups, temperature, positive), 0.0), groups.exists
 
 
 class _Groups(NamedTuple):
-    """Who is of which class and domain; the first two count each example by its weight."""
+    """Who is of which class and domain, each example counted by its weight."""
 
-    of_class: Float[Array, "b k"]
-    of_other: Float[Array, "b k"]
-    in_domain: Float[Array, "b n"]
     label: Int[Array, " b"]
-    domain: Int[Array, " b"]
-    weight: Float[Array, " b"]
+    of_class: Float[Array, "b k"]
+    in_domain: Float[Array, "b n"]
+    exists: Bool[Array, "k n"]
 
 
 def _groups(
     label: Int[Array, " b"],
     domain: Int[Array, " b"],
-    weight: Float[Array, " b"],
+    weight: Num[Array, " b"],
     num_classes: int,
     num_domains: int,
 ) -> _Groups:
-    is_class = jax.nn.one_hot(label, num_classes)
+    share = jax.lax.stop_gradient(weight.astype(jnp.float32))[:, None]
+    is_class, is_domain = jax.nn.one_hot(label, num_classes), jax.nn.one_hot(domain, num_domains)
+    # Whole numbers, whose difference is exact.
+    trusted = is_domain * (share > 0)
+    own = is_class.T @ trusted
     return _Groups(
-        of_class=is_class * weight[:, None],
-        of_other=(1 - is_class) * weight[:, None],
-        in_domain=jax.nn.one_hot(domain, num_domains),
         label=label,
-        domain=domain,
-        weight=weight,
+        of_class=is_class * share,
+        in_domain=is_domain * share,
+        exists=(own.sum(1)[:, None] > 0) & (trusted.sum(0) - own > 0),
     )
 
 
 def _pairs(
-    logits: Float[Array, "b b"], groups: _Groups, positive: Float[Array, " k"] | None
+    z: Float[Array, "b d"], groups: _Groups, temperature: float, positive: Float[Array, " k"] | None
 ) -> Float[Array, "k n"]:
     if positive is None:
-        each = _log_sums_of_anchors(logits, groups)
-        num_classes = groups.of_class.shape[1]
-        return _log_sums(each, groups.weight[:, None], groups.label, num_classes)
-    kernel = jnp.exp(logits)
-    repulsion = ((groups.of_class.T @ kernel) * groups.of_other.T) @ groups.in_domain
+        return _log_sums(_log_sums_of_anchors(z, groups, temperature), groups)
+    repulsion = _product(groups.of_class.T, _sums_of_anchors(z, groups, temperature))
     return jnp.log1p(repulsion / positive[:, None])
 
 
 def _group_means(
-    logits: Float[Array, "b b"], groups: _Groups, positive: Float[Array, " k"] | None
+    z: Float[Array, "b d"], groups: _Groups, temperature: float, positive: Float[Array, " k"] | None
 ) -> Float[Array, "k n"]:
-    toward = _mean_of_class(logits, groups) * groups.of_other.T
-    count = groups.of_other.T @ groups.in_domain
-    total = jnp.matmul(toward, groups.in_domain, precision="highest")
-    mean = total / jnp.where(count > 0, count, 1.0)
+    # Cosines are linear in either vector: their mean over a class is that with its mean vector.
+    logits = (_product(_mean_of_class(z, groups), z.T) - 1) / temperature
+    of_other = (groups.in_domain.sum(1, keepdims=True) - groups.of_class).T
+    is_domain = (groups.in_domain > 0).astype(jnp.float32)
+    count = _product(of_other, is_domain)
+    mean = _product(logits * of_other, is_domain) / jnp.where(count > 0, count, 1.0)
     return mean if positive is None else jax.nn.softplus(mean - jnp.log(positive)[:, None])
 
 
 def _anchors(
-    logits: Float[Array, "b b"], groups: _Groups, positive: Float[Array, " k"] | None
+    z: Float[Array, "b d"], groups: _Groups, temperature: float, positive: Float[Array, " k"] | None
 ) -> Float[Array, "k n"]:
     if positive is None:
-        return _mean_of_class(_log_sums_of_anchors(logits, groups), groups)
-    # An anchor meets the other classes of its own class alone, so no sum needs a class axis.
-    kernel = jnp.exp(logits) * (groups.label[:, None] != groups.label)
-    repulsion = kernel @ (groups.in_domain * groups.weight[:, None])
+        return _mean_of_class(_log_sums_of_anchors(z, groups, temperature), groups)
+    repulsion = _sums_of_anchors(z, groups, temperature)
     return _mean_of_class(jnp.log1p(repulsion / positive[groups.label][:, None]), groups)
 
 
 def _mean_of_class(values: Float[Array, "b c"], groups: _Groups) -> Float[Array, "k c"]:
     """The weighted mean of each class's rows; 0 for a class without weight."""
     count = groups.of_class.sum(0)[:, None]
-    total = jnp.matmul(groups.of_class.T, values, precision="highest")
-    return total / jnp.where(count > 0, count, 1.0)
+    return _product(groups.of_class.T, values) / jnp.where(count > 0, count, 1.0)
 
 
-def _log_sums_of_anchors(logits: Float[Array, "b b"], groups: _Groups) -> Float[Array, "b n"]:
-    """Each anchor's weighted log-sum-exp over the other classes of each domain."""
-    different = groups.label[:, None] != groups.label
-    num_domains = groups.in_domain.shape[1]
-    # The logits are symmetric: their rows serve as the others, whom domains group.
-    return _log_sums(logits, different * groups.weight[:, None], groups.domain, num_domains).T
+def _sums_of_anchors(
+    z: Float[Array, "b d"], groups: _Groups, temperature: float
+) -> Float[Array, "b n"]:
+    """What pushes each anchor off the other classes of each domain."""
+
+    def push(cosine, label_of_a, label_of_b):
+        return jnp.where(label_of_a != label_of_b, jnp.exp((cosine - 1) / temperature), 0.0)
+
+    # An anchor meets the other classes of its own class alone, so no sum needs a class axis.
+    return pair_sums(push, z, groups.label, groups.in_domain)
 
 
-def _log_sums(
-    logits: Float[Array, "b c"],
-    weight: Float[Array, "#b #c"],
-    group: Int[Array, " b"],
-    num_groups: int,
-) -> Float[Array, "g c"]:
-    """Weighted log-sum-exp of each group's rows; 0 for a group without weight."""
+def _log_sums_of_anchors(
+    z: Float[Array, "b d"], groups: _Groups, temperature: float
+) -> Float[Array, "b n"]:
+    """The logarithm of the same, relative to each domain's nearest: none is lost to float32."""
+    of_domain = functools.partial(log_repulsion, z, groups.label, temperature=temperature)
+    return jax.vmap(of_domain, in_axes=1, out_axes=1)(groups.in_domain) - 1 / temperature
+
+
+def _log_sums(logits: Float[Array, "b n"], groups: _Groups) -> Float[Array, "k n"]:
+    """Weighted log-sum-exp of each class's rows; 0 for a class without weight."""
+    num_classes = groups.of_class.shape[1]
+    weight = groups.of_class.sum(1, keepdims=True)
     present = jnp.broadcast_to(weight > 0, logits.shape)
-    # Relative to the largest of its own group: none is lost to float32, however far from 0.
+    # Relative to the largest of its own class: none is lost to float32, however far from 0.
     largest = jax.ops.segment_max(
-        jax.lax.stop_gradient(jnp.where(present, logits, -jnp.inf)), group, num_groups
+        jax.lax.stop_gradient(jnp.where(present, logits, -jnp.inf)), groups.label, num_classes
     )
     largest = jnp.where(largest > -jnp.inf, largest, 0.0)
-    shares = weight * jnp.exp(jnp.where(present, logits - largest[group], -jnp.inf))
-    total = jax.nn.one_hot(group, num_groups).T @ shares
+    shares = jnp.exp(jnp.where(present, logits - largest[groups.label], -jnp.inf))
+    total = _product(groups.of_class.T, shares)
     return jnp.where(total > 0, jnp.log(jnp.where(total > 0, total, 1.0)) + largest, 0.0)
 
 
 def _positive(
-    logits: Float[Array, "b b"], groups: _Groups, attraction: Float[Array, ""] | float
+    z: Float[Array, "b d"],
+    groups: _Groups,
+    temperature: float,
+    attraction: Float[Array, ""] | float,
 ) -> Float[Array, " k"]:
     """The numerator of each class, as a share of the fixed one: e^((P - 1) / T)."""
     of_class = groups.of_class
-    # A zero known before tracing costs no second pass over the kernel.
+    # A zero known before tracing costs no second pass over the pairs.
     if isinstance(attraction, float) and attraction == 0:
         return jnp.ones(of_class.shape[1])
-    others = jnp.exp(logits) * (1 - jnp.eye(len(logits)))
+
+    def pull(cosine, a, b):
+        (label_of_a, a), (label_of_b, b) = a, b
+        alike = (label_of_a == label_of_b) & (a != b)
+        return jnp.where(alike, jnp.exp((cosine - 1) / temperature), 0.0)
+
+    weight = of_class.sum(1, keepdims=True)
+    pulled = pair_sums(pull, z, (groups.label, jnp.arange(len(z))), weight)
+    together = _product(of_class.T, pulled)[:, 0]
     # Exactly zero for one example alone, which a difference of squares is not.
     pairs = (of_class * (of_class.sum(0) - of_class)).sum(0)
-    together = ((of_class.T @ others) * of_class.T).sum(1)
     real = jnp.where(pairs > 0, together / jnp.where(pairs > 0, pairs, 1.0), 1.0)
     # Bounded so that its square, in the gradient, is no zero in float32.
     return 1 - attraction + attraction * jnp.maximum(real, 1e-18)
+
+
+def _product(x: Float[Array, "l m"], y: Float[Array, "m n"]) -> Float[Array, "l n"]:
+    return jnp.matmul(x, y, precision="highest")

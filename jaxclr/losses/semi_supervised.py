@@ -7,7 +7,8 @@ or guessed, ``T`` the temperature.
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from jaxclr.losses.contrastive import negative_logsumexp
+from jaxclr.losses.blocks import pair_sums
+from jaxclr.losses.crowd import crowd, kernel, log_of, relative
 from jaxclr.losses.reduce import unit
 
 
@@ -34,7 +35,7 @@ def supervised_contrastive(
         label: Class of each example, given or guessed: any integers, compared for equality only.
         weight: How far each example is relied upon, in [0, 1], as a positive and as a negative of
             others; at 0 it is neither, nor an anchor. It does not scale the anchor's own loss:
-            a mean weighted by ``weight * counts`` does.
+            a mean weighted by ``weight * counts`` does. It gets no gradient.
         temperature: ``T > 0``; small values attend to the nearest examples only.
 
     Returns:
@@ -47,8 +48,7 @@ def supervised_contrastive(
         2020, eq. 2. The weights are ours.
     """
     weight = weight.astype(jnp.float32)
-    others = jnp.where(jnp.eye(len(label), dtype=bool), 0.0, weight)
-    loss, exists = _toward_own_label(unit(embedding), label, others, temperature)
+    loss, exists = _toward_own_label(unit(embedding), label, weight, temperature)
     counts = exists & (weight > 0)
     return jnp.where(counts, loss, 0.0), counts.astype(jnp.float32)
 
@@ -98,24 +98,32 @@ def semi_supervised_contrastive(
     classes = jnp.arange(len(prototypes), dtype=label.dtype)
     weights = jnp.concatenate([weight.astype(jnp.float32), jnp.ones(len(prototypes), jnp.float32)])
     z = jnp.concatenate([unit(embedding), unit(prototypes)])
-    others = 1 - jnp.eye(len(z), dtype=jnp.float32)
-    loss, exists = _toward_own_label(z, jnp.concatenate([label, classes]), others, temperature)
+    labels = jnp.concatenate([label, classes])
+    loss, exists = _toward_own_label(z, labels, jnp.ones(len(z)), temperature)
     return weights * len(z) / weights.sum() * loss, exists.astype(jnp.float32)
 
 
 def _toward_own_label(
     z: Float[Array, "n d"],
     label: Int[Array, " n"],
-    others: Float[Array, "n n"],
+    weight: Float[Array, " n"],
     temperature: float,
 ) -> tuple[Float[Array, " n"], Bool[Array, " n"]]:
     """SupCon's loss of each anchor among weighted others, and whether it has a positive."""
-    # Errors of a faster product, such as TF32, would be divided by the temperature.
-    cosine = jnp.matmul(z, z.T, precision="highest")
-    # Labels are compared in pairs: nothing bounds them, so that none can be one-hot.
-    positive = jnp.where(label[:, None] == label, others, 0.0)
-    total = positive.sum(-1)
+
+    def log_kernel(cosine):
+        return cosine / temperature
+
+    def push(cosine, a, b):
+        (a, label_of_a), (b, label_of_b) = a, b
+        logits = relative(log_kernel, cosine, a)
+        # Labels are compared in pairs: nothing bounds them, so that none can be one-hot.
+        positive = jnp.where((label_of_a == label_of_b) & (a.key != b.key), 1.0, 0.0)
+        return kernel(logits, a, b), positive * logits, positive
+
+    all_others = crowd(z, jnp.arange(len(z)), weight > 0, span=2 / temperature)
+    sums = pair_sums(push, z, (all_others, label), weight[:, None])
+    repulsion, attraction, total = (x[:, 0] for x in sums)
     exists = total > 0
-    attraction = (positive * cosine).sum(-1) / jnp.where(exists, total, 1.0)
-    repulsion = negative_logsumexp(cosine, others, temperature=temperature)
-    return jnp.where(exists, repulsion - attraction / temperature, 0.0), exists
+    loss = log_of(repulsion) - attraction / jnp.where(exists, total, 1.0)
+    return jnp.where(exists, loss, 0.0), exists
