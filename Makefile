@@ -1,17 +1,22 @@
-# Everything the project needs is installed into .venv (and .venv-floor) beside this file.
+# Everything the project needs is installed into .venv (and .venv-floor, .venv-bench) beside this
+# file.
 #
 #   make demo    train and test the embedded digits, end to end
 #   make test    the fast tests, in as many processes as JOBS; options of pytest by ARGS
+#   make bench   jaxclr beside torch, about 15 minutes; options of benchmarks/bench.py by ARGS
 
 PYTHON ?= python3
 ARGS ?=
 JOBS ?= 2
+# Where pip finds torch for the CPU; empty: its usual index, whose torch is large.
+TORCH_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu
 
 VENV := .venv
 FLOOR := .venv-floor
+BENCH := .venv-bench
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-all test-floor lint clean
+.PHONY: demo test test-all test-floor lint bench clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/python -m jaxclr.main --experiment=digits_fixclr $(ARGS)
@@ -31,9 +36,13 @@ lint: $(VENV)/.installed-lint
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/pyright --pythonpath $(VENV)/bin/python
 
+# jaxclr beside torch, and what it costs: benchmarks/README.md.
+bench: $(BENCH)/.installed-bench
+	$(BENCH)/bin/python benchmarks/bench.py $(ARGS)
+
 # What was made here; runs/ and datasets/ stay.
 clean:
-	rm -rf $(VENV) $(FLOOR) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FLOOR) $(BENCH) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find jaxclr data experiments tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is younger than pyproject.toml where nothing has to be installed anew.
@@ -57,7 +66,14 @@ $(FLOOR)/.installed-test: pyproject.toml floor.txt | $(FLOOR)/bin/python
 	$(FLOOR)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]' -c floor.txt
 	@touch $@
 
-$(VENV)/bin/python $(FLOOR)/bin/python: %/bin/python:
+# torch for the CPU alone is a tenth of what its own index brings by default.
+$(BENCH)/.installed-bench: pyproject.toml | $(BENCH)/bin/python
+	@echo "Installing jaxclr and torch into $(BENCH); the first time this takes some minutes."
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench]' \
+	  $(TORCH_INDEX)
+	@touch $@
+
+$(VENV)/bin/python $(FLOOR)/bin/python $(BENCH)/bin/python: %/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "jaxclr needs Python 3.11 or newer, and '$(PYTHON)' is none." >&2; \
 	  echo "Name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; }
