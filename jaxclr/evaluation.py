@@ -52,7 +52,7 @@ class Accuracy(NamedTuple):
 
 
 class Padded(NamedTuple):
-    """A batch of one size always; what fills it up counts nowhere."""
+    """This process's part of a batch of one size always; what fills it up counts nowhere."""
 
     images: UInt8[np.ndarray, "b h w 3"]
     label: Int[np.ndarray, " b"]
@@ -113,28 +113,34 @@ def features_of(
 ) -> Float[np.ndarray, "m d"]:  # fmt: skip
     """Features of some images of a domain, in the order asked for."""
     found = [
-        np.asarray(embed(params, stats, layout.put_batch(batch.images)))[batch.real]
+        np.asarray(embed(params, stats, layout.put_batch(batch.images)))
         for batch in plain_batches(layout, domain, indices, augment, batch_size, threads)
     ]
-    return np.concatenate(found)
+    # Only the last batch is filled up, behind its images.
+    return np.concatenate(found)[: len(indices)]
 
 
 def plain_batches(
     layout: Layout, domain: Domain, indices: Indices, augment: Augment, batch_size: int,
     threads: int,
 ) -> Iterator[Padded]:  # fmt: skip
-    """Images as they are tested, in batches of one size that the devices can share."""
+    """Images as they are tested, in batches of one size that the devices can share.
+
+    Every process reads its own part of each batch; they go through the batches together.
+    """
     size = -(-batch_size // layout.num_devices) * layout.num_devices
-    label = domain.label[indices]
+    own, label = layout.rows(size), domain.label[indices]
+    count = own.stop - own.start
 
     def view(index: int) -> np.ndarray:
         return augment.evaluation(domain.images[index])
 
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         for start in range(0, len(indices), size):
-            chosen = indices[start : start + size]
-            images = np.zeros((size, augment.size, augment.size, 3), np.uint8)
-            images[: len(chosen)] = list(pool.map(view, map(int, chosen)))
-            padded = np.zeros(size, np.int32)
-            padded[: len(chosen)] = label[start : start + size]
-            yield Padded(images, padded, np.arange(size) < len(chosen))
+            chosen = indices[start : start + size][own]
+            images = np.zeros((count, augment.size, augment.size, 3), np.uint8)
+            for place, image in enumerate(pool.map(view, map(int, chosen))):
+                images[place] = image
+            padded = np.zeros(count, np.int32)
+            padded[: len(chosen)] = label[start : start + size][own]
+            yield Padded(images, padded, np.arange(count) < len(chosen))

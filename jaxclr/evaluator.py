@@ -93,13 +93,14 @@ class Evaluator:
         )
 
     def tested_params(self, state: TrainState) -> PyTree:
-        """The weights that are tested."""
-        e = self._experiment
+        """The weights that are tested, whole on every device."""
+        e, gather = self._experiment, self._layout.gather
         if e.ema_decay is None or e.tested == "last":
-            return state.params
+            return gather(state.params)
         if e.tested == "average":
-            return state.ema
-        return jax.tree.map(lambda last, average: (last + average) / 2, state.params, state.ema)
+            return gather(state.ema)
+        means = jax.tree.map(lambda last, average: (last + average) / 2, state.params, state.ema)
+        return gather(means)
 
     def _classify(self, state: TrainState) -> Scores:
         params = self.tested_params(state)

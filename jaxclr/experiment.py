@@ -78,6 +78,12 @@ class Experiment:
     """What is tested where an average is kept: it, the last weights, or the mean of the two."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """What the network computes in; parameters stay float32."""
+    chunks: int = 1
+    """Into how many parts a pass through the backbone is cut, for less memory; losses see the
+    whole batch. With batch norm parts are whole domains: at most as many as there are sources."""
+    sharding: Literal["replicated", "full"] = "replicated"
+    """Whether parameters, their average and what the optimizer keeps of them are whole on every
+    device, or shared out over all; the passes gather what they need."""
     threads: int = 2
     """Threads that make batches ahead of the step."""
     workers: int = 0
@@ -87,7 +93,7 @@ class Experiment:
         least = {
             "labels_per_class": 1, "batch_per_domain": 1, "unlabeled_ratio": 1, "epochs": 1,
             "steps": 1, "domain_probe": 0, "eval_every": 1, "log_every": 1,
-            "threads": 0, "workers": 0,
+            "chunks": 1, "threads": 0, "workers": 0,
         }  # fmt: skip
         for field, allowed in least.items():
             value = getattr(self, field)
@@ -118,8 +124,12 @@ class Experiment:
                 )
 
 
-ELSEWHERE = ("targets", "seeds", "threads", "workers", "root", "cache", "follow_links")
-"""Fields that say which runs to make, and where and how fast, but not what comes out of one."""
+ELSEWHERE = (
+    "targets", "seeds", "threads", "workers", "root", "cache", "follow_links", "chunks", "remat",
+    "sharding",
+)  # fmt: skip
+"""Fields that say which runs to make, where, how fast and in how much memory, but not what comes
+out of one, rounding aside."""
 
 
 def as_code(value: object, indent: int = 0) -> str:
@@ -170,6 +180,13 @@ def differences(saved: str, experiment: Experiment) -> list[str]:
         for name in dict.fromkeys((*before, *now))
         if before.get(name) != now.get(name) and name.split(".")[-1] not in ELSEWHERE
     ]
+
+
+def outcome(experiment: Experiment) -> str:
+    """All that decides what comes out of the experiment's runs: its code without the rest."""
+    settings = _flat(as_code(experiment)).items()
+    decisive = [f"{k} = {v}" for k, v in settings if k.split(".")[-1] not in ELSEWHERE]
+    return "\n".join(decisive)
 
 
 def _missing(saved: dict[str, str], value: object, path: str = "") -> dict[str, str]:

@@ -1,6 +1,7 @@
 """``python -m jaxclr.main --experiment=NAME``: trains and tests what an experiment says."""
 
 import argparse
+import contextlib
 import importlib.util
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 USAGE = """\
 --experiment NAME|PATH.py   what to run; one of: {names}
 --workdir DIR               where runs are written (default: runs)
+--distributed               join the processes that Slurm, Kubernetes, a TPU pod or
+                            Open MPI has started; elsewhere, for each of them:
+--coordinator HOST:PORT     where process 0 listens
+--num-processes N           how many there are
+--process-id I              which one this is, from 0 to N - 1
 
 Every field of the experiment can be given by its path, as listed below."""
 
@@ -44,6 +50,10 @@ def _main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--experiment")
     parser.add_argument("--workdir", type=Path, default=Path("runs"))
+    parser.add_argument("--distributed", action="store_true")
+    parser.add_argument("--coordinator")
+    parser.add_argument("--num-processes", type=int)
+    parser.add_argument("--process-id", type=int)
     chosen, rest = parser.parse_known_args(argv)
     names = experiment_names()
     usage = USAGE.format(names=", ".join(names))
@@ -52,14 +62,27 @@ def _main(argv: list[str]) -> int:
             print(f"python -m jaxclr.main --experiment=NAME [--help]\n\n{usage}")
             return 0
         raise InputError(f"--experiment is missing. Allowed: {', '.join(names)}, or a file.")
-    experiment = parse(load_experiment(chosen.experiment), rest, usage)
+    from jaxclr.training.distributed import Cluster, joined
 
+    flags = (chosen.coordinator, chosen.num_processes, chosen.process_id)
+    asked = chosen.distributed or any(flag is not None for flag in flags)
+    # Before the experiment's file is run, which may compute something.
+    with joined(Cluster(*flags) if asked else None):
+        experiment = parse(load_experiment(chosen.experiment), rest, usage)
+        _make_runs(experiment, chosen.workdir)
+    return 0
+
+
+def _make_runs(experiment: "Experiment", workdir: Path) -> None:
     from rich.console import Console
 
     from jaxclr.sweep import sweep
+    from jaxclr.training.distributed import leads
+    from jaxclr.training.preemption import Stopped
 
-    sweep(experiment, chosen.workdir, Console())
-    return 0
+    # What there is to tell has been told when a run is stopped, and nothing went wrong.
+    with contextlib.suppress(Stopped):
+        sweep(experiment, workdir, Console(quiet=not leads()))
 
 
 def parse(default: "Experiment", argv: Sequence[str], usage: str = "") -> "Experiment":
@@ -118,4 +141,7 @@ def _module_at(path: Path) -> ModuleType:
 
 if __name__ == "__main__":
     sys.unraisablehook = _told
-    sys.exit(main())
+    if code := main():
+        from jaxclr.training.distributed import leave
+
+        leave(code)

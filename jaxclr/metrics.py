@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from jaxclr.errors import JaxclrError
@@ -11,16 +12,22 @@ from jaxclr.errors import JaxclrError
 GRADIENT = "_gradient"
 """What follows the name of a term in that of its gradient's norm."""
 COUNTS = ("unlabeled", "kept", "known", "right")
+STEPS = "/steps"
+"""Under which a window counts its steps; no term can be named so."""
 
 
 class Journal:
     """``metrics.jsonl``: grows with the run, and is cut back to where a resumed run starts.
 
     The lines hold no times, so that two runs of one experiment write the same bytes.
+
+    Args:
+        path: Where it is.
+        writes: Whether this process writes it; of several, one does.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, *, writes: bool = True):
+        self.path, self._writes = path, writes
 
     def lines(self) -> list[dict[str, Any]]:
         """All lines; one that a killed process left half-written is not one."""
@@ -31,6 +38,8 @@ class Journal:
 
     def rewind(self, step: int) -> None:
         """Forgets what was written after step ``step``."""
+        if not self._writes:
+            return
         kept = [line for line in self.lines() if line["step"] <= step]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(".tmp")
@@ -39,16 +48,26 @@ class Journal:
 
     def write(self, step: int, values: Mapping[str, Any]) -> None:
         """Adds a line."""
+        if not self._writes:
+            return
         with self.path.open("a") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
 
 
 class Window:
-    """Sums the metrics of some steps into one line."""
+    """Sums the metrics of some steps into one line.
 
-    def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
-        self._steps = 0
+    Args:
+        sums: Those of a window that was left open.
+    """
+
+    def __init__(self, sums: Mapping[str, float] = MappingProxyType({})):
+        self._sums = dict(sums)
+
+    @property
+    def sums(self) -> Mapping[str, float]:
+        """Of the steps taken in since the last line, and how many they are; empty for none."""
+        return self._sums
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """Takes the metrics of step ``step`` in.
@@ -68,16 +87,16 @@ class Window:
                 "kept. Lower --optimizer.learning-rate or the term's weight, then run again with "
                 "another --workdir."
             )
-        self._steps += 1
-        for name, value in values.items():
+        for name, value in {STEPS: 1, **values}.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
 
     def close(self) -> dict[str, float | None]:
         """The means over the window, which is empty thereafter."""
-        sums, steps = self._sums, self._steps
-        self._sums, self._steps = {}, 0
+        sums, self._sums = self._sums, {}
         line: dict[str, float | None] = {
-            name: value / steps for name, value in sums.items() if name not in COUNTS
+            name: value / sums[STEPS]
+            for name, value in sums.items()
+            if name not in (STEPS, *COUNTS)
         }
         if "unlabeled" in sums:
             line["pseudo_label_keep_rate"] = 100 * sums["kept"] / sums["unlabeled"]

@@ -71,6 +71,13 @@ class RunView:
         """Tells the accuracies, in %, of an evaluation."""
         self.say(f"{self._title} {step}/{self._steps}  target {target:.1f}%  source {source:.1f}%")
 
+    def stopped(self, step: int) -> None:
+        """Tells that the run has been asked to end, and is saved."""
+        self.say(
+            f"{self._title} {step}/{self._steps}  stopped and saved; the same command goes on "
+            f"from step {step}"
+        )
+
     def say(self, text: str) -> None:
         """Prints a line above the bar."""
         self._console.print(text, highlight=False, soft_wrap=True)

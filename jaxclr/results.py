@@ -42,6 +42,7 @@ def write_results(
         "seconds": round(clock.seconds, 3),
         "images_per_second": round(plan.images_per_step / pace, 2) if pace else None,
         "device": f"{layout.num_devices} x {jax.devices()[0].device_kind}",
+        "processes": layout.num_processes,
         "versions": {name: metadata.version(name) for name in VERSIONED},
         "git_commit": git_commit(),
     }

@@ -3,18 +3,17 @@
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 from rich.console import Console
 
+from jaxclr.agreement import refuse_disagreement, refuse_separate_folders
 from jaxclr.errors import InputError
-from jaxclr.evaluation import CountHits, Embed, make_count_hits, make_embed
 from jaxclr.evaluator import Evaluator
 from jaxclr.experiment import Experiment, as_code, differences, imports
-from jaxclr.metrics import Journal
+from jaxclr.metrics import Journal, Window
 from jaxclr.models.network import PureNetwork
 from jaxclr.models.pretrained import Origin
 from jaxclr.models.store import write_own
@@ -23,24 +22,19 @@ from jaxclr.pipeline.batches import Batches, read_ahead
 from jaxclr.pipeline.source import Collection, Domain
 from jaxclr.pipeline.split import Split, count_labels, draw_split, labels_of_classes, pooled
 from jaxclr.pipeline.split_files import read_split, split_name, write_split
+from jaxclr.program import Program, make_program, refuse_chunks
 from jaxclr.progress import RunView
 from jaxclr.results import write_results
 from jaxclr.start import first_network
 from jaxclr.survey import Renewal
 from jaxclr.training.checkpoint import Checkpoints, Restored
+from jaxclr.training.distributed import leads
 from jaxclr.training.layout import Layout, make_layout
 from jaxclr.training.loop import Clock, Plan, train
+from jaxclr.training.preemption import Stop
 from jaxclr.training.state import Frozen, Setting, TrainState, initial_state
-from jaxclr.training.step import Metrics, TrainStep, make_train_step
+from jaxclr.training.step import Metrics
 from jaxclr.types import Batch
-
-
-class Program(NamedTuple):
-    """The functions of a run, jitted."""
-
-    train_step: TrainStep
-    count_hits: CountHits
-    embed: Embed
 
 
 class Run:
@@ -71,6 +65,7 @@ class Run:
                 f"No image of {target!r} has a label, so nothing can be tested on it. Hold out "
                 "domains with labels only: --targets."
             )
+        refuse_chunks(experiment, len(self.sources))
         self._refuse_another()
 
     @property
@@ -113,6 +108,7 @@ class Run:
                 self.sources, split, e.augment, seed=self.seed, steps=steps,
                 batch_per_domain=e.batch_per_domain, unlabeled_ratio=e.unlabeled_ratio,
                 second="second" in e.method.reads, crops="crops" in e.method.reads,
+                rows=self.layout.rows(e.batch_per_domain),
             )  # fmt: skip
 
         return of_length(e.steps or e.epochs * of_length(1).unlabeled.epoch_steps)
@@ -128,7 +124,8 @@ class Run:
     @cached_property
     def layout(self) -> Layout:
         """Where arrays lie."""
-        return make_layout(self.experiment.batch_per_domain)
+        e = self.experiment
+        return make_layout(e.batch_per_domain, sharding=e.sharding)
 
     @cached_property
     def setting(self) -> Setting:
@@ -152,6 +149,8 @@ class Run:
             gradient_norms=e.gradient_norms,
             prior=self._prior and self._prior[0],
             augment=e.augment if e.augment.where == "device" else None,
+            chunks=e.chunks,
+            whole=self.layout.replicated if e.sharding == "full" else None,
         )
 
     @cached_property
@@ -178,47 +177,58 @@ class Run:
         every = self.batches.unlabeled.epoch_steps
         key = (len(self.sources), self.plan.steps, None if self.experiment.steps else every)
         if key not in self._programs:
-            step = jax.jit(
-                make_train_step(self.setting),
-                donate_argnums=0, out_shardings=self.layout.replicated,
-            )  # fmt: skip
-            embed = make_embed(
-                self.setting.network, self.experiment.augment, self.setting.dtype, self.layout
-            )
-            self._programs[key] = Program(step, make_count_hits(self.setting, self.layout), embed)
+            self._programs[key] = make_program(self.experiment, self.setting, self.layout)
         return self._programs[key]
 
-    def execute(self, console: Console, on_pace: Callable[[float], None]) -> None:
-        """Trains and tests from where the run stands to its end, and writes the results."""
-        journal, checkpoints = (
-            Journal(self.folder / "metrics.jsonl"),
-            Checkpoints(self.folder / "checkpoints"),
+    def execute(
+        self, console: Console, on_pace: Callable[[float], None], stop: Stop | None = None
+    ) -> None:
+        """Trains and tests from where the run stands to its end, and writes the results.
+
+        Args:
+            console: Where it is told how far the run is.
+            on_pace: Told the seconds of a step, now and then.
+            stop: Whether the program is asked to end.
+
+        Raises:
+            Stopped: It was. The run is saved, and goes on when it is executed again.
+        """
+        stop = stop or Stop()
+        refuse_disagreement(
+            self.experiment, self.collection, self.split, target=self.target, seed=self.seed
         )
+        refuse_separate_folders(self.folder)
+        journal = Journal(self.folder / "metrics.jsonl", writes=leads())
+        checkpoints = Checkpoints(self.folder / "checkpoints")
         try:
-            state, start, seconds = self._begun(checkpoints, journal, console)
+            state, start, seconds, sums = self._begun(checkpoints, journal, console)
             self._prepare_folder()
             state = self.layout.put_state(state)
             clock, evaluator = Clock(seconds), self._evaluator()
-            with RunView(console, self.title, steps=self.plan.steps, start=start) as view:
+            view = RunView(console, self.title, steps=self.plan.steps, start=start)
+            with stop.listening(), view:
                 state = train(
                     state, self._batches_from(start), self._step, evaluator,
-                    renew=self._renewal(), start=start, plan=self.plan, layout=self.layout,
-                    clock=clock, journal=journal, checkpoints=checkpoints, view=view,
-                    on_pace=on_pace,
+                    renew=self._renewal(), start=start, window=Window(sums), plan=self.plan,
+                    layout=self.layout, clock=clock, journal=journal, checkpoints=checkpoints,
+                    view=view, on_pace=on_pace, stop=stop,
                 )  # fmt: skip
         finally:
             checkpoints.close()
-        write_own(self.folder / "weights.npz", evaluator.tested_params(state), state.stats)
+        params, domain_probe = evaluator.tested_params(state), evaluator.domain_probe(state)
+        if not leads():
+            return
+        write_own(self.folder / "weights.npz", params, state.stats)
         write_results(
             self.folder / "results.json", journal.lines(),
             experiment=self.experiment.name, target=self.target, seed=self.seed,
             classes=self.collection.classes, plan=self.plan, clock=clock, layout=self.layout,
-            domain_probe_accuracy=evaluator.domain_probe(state),
+            domain_probe_accuracy=domain_probe,
         )  # fmt: skip
 
     def _begun(self, checkpoints: Checkpoints, journal: Journal, console: Console) -> Restored:
         """The latest checkpoint, or what training starts from: weights of a file are read once."""
-        found = checkpoints.restore(initial_state(self.setting, self.seed))
+        found = checkpoints.restore(self.layout.spread(initial_state(self.setting, self.seed)))
         journal.rewind(found.step if found else -1)
         if found:
             return found
@@ -263,6 +273,8 @@ class Run:
             )
 
     def _prepare_folder(self) -> None:
+        if not leads():
+            return
         with replacing(self.folder / "experiment.txt") as file:
             names = "".join(f"# {line}\n" for line in imports(self.experiment))
             file.write(f"{names}{as_code(self.experiment)}\n".encode())

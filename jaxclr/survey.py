@@ -23,7 +23,7 @@ class Renewal:
 
     They are seen as in training: batches of every domain, normalised by the statistics of the
     batch, which are not recorded. Where a domain's last batch is too small, its first images
-    fill it up and do not count again.
+    fill it up and do not count again. Of several processes, each reads its own rows.
 
     Args:
         setting: Of the run.
@@ -39,8 +39,10 @@ class Renewal:
         augment: Augment, rows: int, layout: Layout,
     ):  # fmt: skip
         self._setting, self._rows, self._layout = setting, rows, layout
+        self._starts = range(0, max(map(len, labeled)), rows)
+        self._own = np.arange(rows)[layout.rows(rows)]
         self._images = [
-            np.stack([augment.evaluation(domain.images[int(i)]) for i in indices])
+            {i: augment.evaluation(domain.images[int(indices[i])]) for i in self._read(indices)}
             for domain, indices in zip(sources, labeled, strict=True)
         ]
         self._label = [
@@ -51,12 +53,11 @@ class Renewal:
     def __call__(self, state: TrainState) -> TrainState:
         """The state with its bank renewed."""
         features, label, domain = [], [], []
-        for start in range(0, max(map(len, self._images)), self._rows):
+        for start in self._starts:
             places = start + np.arange(self._rows)
-            batch = np.stack([images[places % len(images)] for images in self._images], axis=1)
-            batch = self._layout.put_batch(batch.reshape(-1, *batch.shape[2:]))
+            batch = self._layout.put_batch(self._batch(start))
             found = np.asarray(self._embed(state.params, state.stats, batch))
-            found = found.reshape(self._rows, len(self._images), -1)
+            found = found.reshape(self._rows, len(self._label), -1)
             for d, given in enumerate(self._label):
                 real = places < len(given)
                 features.append(found[real, d])
@@ -65,6 +66,20 @@ class Renewal:
         seen, given, of = (jnp.asarray(np.concatenate(x)) for x in (features, label, domain))
         bank = self._setting.method.bank.renew(seen, given, of, self._setting.sizes)
         return state._replace(bank=self._layout.put_state(bank))
+
+    def _read(self, indices: np.ndarray) -> set[int]:
+        """Places of a domain's labeled images that this process reads."""
+        return {int(place) % len(indices) for start in self._starts for place in start + self._own}
+
+    def _batch(self, start: int) -> UInt8[np.ndarray, "b h w 3"]:
+        """This process's part of the batch whose first row is ``start``, domains fastest."""
+        return np.stack(
+            [
+                images[int(place) % len(label)]
+                for place in start + self._own
+                for images, label in zip(self._images, self._label, strict=True)
+            ]
+        )
 
     def _features(
         self, params: PyTree, stats: PyTree, images: UInt8[Array, "b h w 3"]

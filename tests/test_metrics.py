@@ -24,6 +24,19 @@ def test_a_window_averages_terms_and_pools_counts():
     assert window.close() == {"loss": 7.0}
 
 
+def test_a_window_left_open_is_closed_by_another_as_if_it_had_not_been():
+    steps = [{"loss": 0.1 * i, "supervised": 0.7 / i, **guesses(i, i - 1)} for i in (1, 2, 3)]
+    whole, first = Window(), Window()
+    for i, values in enumerate(steps):
+        whole.add(i, values)
+    first.add(0, steps[0])
+    first.add(1, steps[1])
+    second = Window(json.loads(json.dumps(dict(first.sums))))
+    second.add(2, steps[2])
+    assert second.close() == whole.close()
+    assert not second.sums
+
+
 def test_no_guess_kept_has_no_accuracy():
     window = Window()
     window.add(1, {"loss": 1.0, **guesses(0.0, 0.0)})
@@ -47,6 +60,15 @@ def test_a_journal_forgets_what_came_after_the_step_it_is_cut_back_to(tmp_path):
     journal.rewind(20)
     text = journal.path.read_text()
     assert [json.loads(line)["loss"] for line in text.splitlines()] == [10 / 3, 20 / 3]
+
+
+def test_a_journal_that_does_not_write_leaves_the_file_as_it_is(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    Journal(path).write(10, {"loss": 1.0})
+    silent = Journal(path, writes=False)
+    silent.write(20, {"loss": 2.0})
+    silent.rewind(0)
+    assert Journal(path).lines() == [{"step": 10, "loss": 1.0}]
 
 
 def test_late_pseudo_labels_are_weighted_by_how_many_were_kept():

@@ -7,6 +7,7 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
+from jaxclr.models.convolution import conv
 from jaxclr.models.network import Model
 from jaxclr.models.norm import BatchNorm
 from jaxclr.models.pooling import max_pool_2x2
@@ -15,25 +16,26 @@ from jaxclr.models.pooling import max_pool_2x2
 class Layers(nnx.Module):
     """Four times: 3 x 3 convolution, batch norm, ReLU, 2 x 2 max pool."""
 
-    def __init__(self, width: int, normalised: bool, pooled: bool, dtype: Any):
-        self.depth, self.pooled = 4, pooled
+    def __init__(self, width: int, normalised: bool, pooled: bool, remat: bool, dtype: Any):
+        self.depth, self.pooled, self.remat = 4, pooled, remat
         for i in range(self.depth):
-            conv = nnx.Conv(
-                width if i else 3, width, (3, 3), use_bias=not normalised, dtype=dtype,
-                padding=((1, 1), (1, 1)), rngs=nnx.Rngs(0),
-            )  # fmt: skip
-            setattr(self, f"conv{i + 1}", conv)
+            layer = conv(width if i else 3, width, 3, 1, dtype, bias=not normalised)
+            setattr(self, f"conv{i + 1}", layer)
             setattr(self, f"norm{i + 1}", BatchNorm(width) if normalised else None)
 
     def __call__(
         self, x: Float[Array, "b h w 3"], *, groups: int, train: bool
     ) -> Float[Array, "b d"]:
         """Features: the last maps, flat, or the mean over each."""
-        for i in range(self.depth):
-            x = getattr(self, f"conv{i + 1}")(x)
-            norm = getattr(self, f"norm{i + 1}")
+
+        def layer(conv: nnx.Module, norm: nnx.Module | None, x: Array) -> Array:
+            x = conv(x)
             x = x if norm is None else norm(x, groups=groups, train=train)
-            x = max_pool_2x2(jax.nn.relu(x))
+            return max_pool_2x2(jax.nn.relu(x))
+
+        layer = nnx.remat(layer) if self.remat else layer
+        for i in range(self.depth):
+            x = layer(getattr(self, f"conv{i + 1}"), getattr(self, f"norm{i + 1}"), x)
         return x.mean((1, 2)) if self.pooled else x.reshape(len(x), -1)
 
 
@@ -59,7 +61,8 @@ class ConvNet(Model):
     def layers(self, dtype: Any) -> tuple[nnx.Module, int]:
         """The flax module."""
         maps = 1 if self.pooled else (self.size // 16) ** 2
-        return Layers(self.width, self.normalised, self.pooled, dtype), maps * self.width
+        layers = Layers(self.width, self.normalised, self.pooled, self.remat, dtype)
+        return layers, maps * self.width
 
     @property
     def any_size(self) -> bool:

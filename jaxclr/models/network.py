@@ -10,6 +10,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, PyTree
 
+from jaxclr.models.chunks import by_chunks
 from jaxclr.models.heads import Classifier, Key, Linear, NoProjector, Projector
 from jaxclr.models.weights import Naming
 from jaxclr.types import Prediction
@@ -35,11 +36,14 @@ class Network(nnx.Module):
     def __call__(
         self, images: Float[Array, "b h w 3"], *,
         groups: int, train: bool, key: Key = None, guess: bool = False,
-        nudge: Float[Array, "b d"] | None = None,
+        nudge: Float[Array, "b d"] | None = None, chunks: int = 1,
     ) -> Prediction:  # fmt: skip
         """Predicts; ``groups`` domains vary fastest along ``b``."""
         how = {"groups": groups if self.norm == "domain" else 1, "train": train}
-        features = self.backbone(images, **how)
+        if train and chunks > 1:
+            features = by_chunks(self.backbone, images, groups=how["groups"], chunks=chunks)
+        else:
+            features = self.backbone(images, **how)
         if nudge is not None:
             features = features + nudge.astype(features.dtype)
         embedding = features
@@ -65,7 +69,7 @@ class PureNetwork(NamedTuple):
     def __call__(
         self, params: PyTree, stats: PyTree, images: Float[Array, "b h w 3"], *,
         groups: int, train: bool, key: Key = None, guess: bool = False,
-        nudge: Float[Array, "b d"] | None = None,
+        nudge: Float[Array, "b d"] | None = None, chunks: int = 1,
     ) -> tuple[Prediction, PyTree]:  # fmt: skip
         """Predicts with the arrays given; returns the running statistics after it.
 
@@ -78,10 +82,14 @@ class PureNetwork(NamedTuple):
             key: For what is stochastic in the classifier; None: it is deterministic.
             guess: Whether a pseudo-label is made of it: ``key`` then gives samples alone.
             nudge: Added to the features; a gradient in it is one in them.
+            chunks: Into how many parts the backbone's work is cut, in training; see
+                :func:`~jaxclr.models.chunks.by_chunks`.
         """
         # NumPy's, such as the first ones, would be written to in place.
         model = nnx.merge(self.graph, *jax.tree.map(jnp.asarray, (params, stats)))
-        prediction = model(images, groups=groups, train=train, key=key, guess=guess, nudge=nudge)
+        prediction = model(
+            images, groups=groups, train=train, key=key, guess=guess, nudge=nudge, chunks=chunks
+        )
         _, _, stats = nnx.split(model, nnx.Param, ...)
         return prediction, nnx.to_pure_dict(stats)
 
@@ -105,6 +113,9 @@ class Model(abc.ABC):
     stand for the run's. The head's come with them where it has as many classes there."""
     allow_partial: bool = dataclasses.field(default=False, kw_only=True)
     """Whether weights of a file made elsewhere may lack some of the network's, or have others."""
+    remat: bool = dataclasses.field(default=False, kw_only=True)
+    """Whether what is inside of each block is computed again on the way back instead of kept: less
+    memory, and about a third more time."""
 
     naming: ClassVar[Naming | None] = None
     """How files made elsewhere name the weights; None where there are no such files."""

@@ -7,21 +7,13 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
+from jaxclr.models.convolution import conv
 from jaxclr.models.network import Model
 from jaxclr.models.norm import BatchNorm
 from jaxclr.models.pooling import max_pool_3x3
 from jaxclr.models.weights import RESNET, Naming
 
 STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
-
-
-def conv(inputs: int, outputs: int, side: int, stride: int, dtype: Any) -> nnx.Conv:
-    """A convolution without bias, padded as torch pads (the same on both sides)."""
-    pad = side // 2
-    return nnx.Conv(
-        inputs, outputs, (side, side), (stride, stride), padding=((pad, pad), (pad, pad)),
-        use_bias=False, dtype=dtype, rngs=nnx.Rngs(0),
-    )  # fmt: skip
 
 
 class BasicBlock(nnx.Module):
@@ -90,9 +82,9 @@ class Layers(nnx.Module):
 
     def __init__(
         self, block: type[BasicBlock] | type[Bottleneck], blocks: tuple[int, ...], stem: str,
-        dtype: Any,
+        remat: bool, dtype: Any,
     ):  # fmt: skip
-        self.stem = stem
+        self.stem, self.remat = stem, remat
         self.conv1 = conv(3, 64, 7, 2, dtype) if stem == "imagenet" else conv(3, 64, 3, 1, dtype)
         self.bn1 = BatchNorm(64)
         names, inputs = [], 64
@@ -109,10 +101,20 @@ class Layers(nnx.Module):
         self, x: Float[Array, "b h w 3"], *, groups: int, train: bool
     ) -> Float[Array, "b d"]:
         """Pooled features, as wide as the last maps."""
-        x = jax.nn.relu(self.bn1(self.conv1(x), groups=groups, train=train))
-        x = max_pool_3x3(x) if self.stem == "imagenet" else x
+        how = {"groups": groups, "train": train}
+
+        def stem(conv: nnx.Module, norm: nnx.Module, x: Array) -> Array:
+            x = jax.nn.relu(norm(conv(x), **how))
+            return max_pool_3x3(x) if self.stem == "imagenet" else x
+
+        def block(layer: BasicBlock | Bottleneck, x: Array) -> Array:
+            return layer(x, **how)
+
+        if self.remat:
+            stem, block = nnx.remat(stem), nnx.remat(block)
+        x = stem(self.conv1, self.bn1, x)
         for name in self.names:
-            x = getattr(self, name)(x, groups=groups, train=train)
+            x = block(getattr(self, name), x)
         return x.mean((1, 2))
 
 
@@ -134,4 +136,5 @@ class ResNet(Model):
     def layers(self, dtype: Any) -> tuple[nnx.Module, int]:
         """The flax module."""
         block = Bottleneck if self.depth == 50 else BasicBlock
-        return Layers(block, STAGES[self.depth], self.stem, dtype), 512 * block.expansion
+        layers = Layers(block, STAGES[self.depth], self.stem, self.remat, dtype)
+        return layers, 512 * block.expansion

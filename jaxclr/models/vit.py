@@ -72,6 +72,7 @@ class Layers(nnx.Module):
             setattr(self, f"blocks_{i}", Block(width, model.heads, dtype))
         self.norm = layer_norm(width, dtype)
         self.size, self.depth, self.dtype = model.size, model.depth, dtype
+        self.remat = model.remat
 
     def __call__(self, x: Num[Array, "b h w 3"], *, groups: int, train: bool) -> Num[Array, "b d"]:
         """The class token, normalised; domains and training make no difference."""
@@ -84,8 +85,9 @@ class Layers(nnx.Module):
         first = jnp.broadcast_to(self.cls_token[...], (len(x), 1, x.shape[-1]))
         x = jnp.concatenate([first.astype(self.dtype), x], 1) + self.pos_embed[...]
         x = x.astype(self.dtype)
+        block = nnx.remat(Block.__call__) if self.remat else Block.__call__
         for i in range(self.depth):
-            x = getattr(self, f"blocks_{i}")(x)
+            x = block(getattr(self, f"blocks_{i}"), x)
         return self.norm(x)[:, 0]
 
 

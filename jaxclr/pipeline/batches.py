@@ -89,6 +89,9 @@ class Batches:
         unlabeled_ratio: How many times as many are unlabeled.
         second: Whether a second strong view is made of every image.
         crops: Whether small windows are made of every image: as many as ``augment`` says.
+        rows: Which rows of a batch are made, by their places in ``batch_per_domain``; a row is
+            an example of each domain. By default all; where several processes share a batch,
+            those of this one, and they are the same as in the whole.
 
     Raises:
         InputError: A domain has fewer images than its part of a batch, or small windows are wanted
@@ -98,8 +101,9 @@ class Batches:
     def __init__(
         self, sources: Sequence[Domain], split: Split, augment: Augment, *,
         seed: int, steps: int, batch_per_domain: int, unlabeled_ratio: int = 1,
-        second: bool = False, crops: bool = False,
+        second: bool = False, crops: bool = False, rows: slice = slice(None),
     ):  # fmt: skip
+        self.rows = range(batch_per_domain)[rows]
         self.sources, self.augment, self.seed, self.steps = sources, augment, seed, steps
         self.second, self.small = second, small_windows(augment) if crops else None
         self.labeled = Stream(LABELED, split.labeled, batch_per_domain)
@@ -124,12 +128,16 @@ class Batches:
         return Batch(self._views(self.labeled, step), self._views(self.unlabeled, step))
 
     def _views(self, stream: Stream, step: int) -> Views:
-        """The views of one stream's images, domains fastest."""
+        """The views of this process's part of one stream's images, domains fastest."""
         places = stream.at(self.seed, step)
+        whole, size = places.size, self.augment.size
+        ratio = stream.per_domain // self.labeled.per_domain
+        places = places[:, self.rows.start * ratio : self.rows.stop * ratio]
         first = np.cumsum([0, *map(len, stream.indices)])[:-1]
         number = (places + first[:, None]).T.ravel().astype(np.int32)
-        count, size = places.size, self.augment.size
-        domains = np.tile(np.arange(len(self.sources), dtype=np.int32), stream.per_domain)
+        # Draws are keyed by the place in the whole batch, whoever makes which part of it.
+        count, offset = places.size, self.rows.start * ratio * len(places)
+        domains = np.tile(np.arange(len(self.sources), dtype=np.int32), places.shape[1])
         weak, plain = np.empty((count, size, size, 3), np.uint8), self.augment.where == "device"
         strong = None if plain else np.empty_like(weak)
         second = np.empty_like(weak) if self.second and not plain else None
@@ -139,7 +147,9 @@ class Batches:
             source, index = self.sources[domain], int(stream.indices[domain][place])
             image = source.images[index]
 
-            def draws(purpose: int, position: int = step * count + i) -> np.random.Generator:
+            def draws(
+                purpose: int, position: int = step * whole + offset + i
+            ) -> np.random.Generator:
                 return generator(self.seed, stream.number, purpose, position)
 
             if strong is None:

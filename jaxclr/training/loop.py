@@ -11,6 +11,7 @@ from jaxclr.metrics import Journal, Window
 from jaxclr.progress import RunView
 from jaxclr.training.checkpoint import Checkpoints
 from jaxclr.training.layout import Layout
+from jaxclr.training.preemption import Stop, Stopped
 from jaxclr.training.state import TrainState
 from jaxclr.training.step import Metrics
 from jaxclr.types import Batch
@@ -72,14 +73,16 @@ class Clock:
 
 def train(
     state: TrainState, batches: Iterator[Batch], train_step: Step, test: Evaluate, *,
-    renew: Renew | None, start: int, plan: Plan, layout: Layout, clock: Clock,
-    journal: Journal, checkpoints: Checkpoints, view: RunView,
-    on_pace: Callable[[float], None],
+    renew: Renew | None, start: int, window: Window, plan: Plan, layout: Layout, clock: Clock,
+    journal: Journal, checkpoints: Checkpoints, view: RunView, on_pace: Callable[[float], None],
+    stop: Stop,
 ) -> TrainState:  # fmt: skip
     """Trains from step ``start`` to the end of the plan.
 
     Metrics are fetched a step late: while the host reads those of one step, the devices already
     work on the next. A loss that is not finite stops the run before anything of it is saved.
+    Where the program is asked to end, the state is saved as it is, untested, with the sums of the
+    window of steps that it is in: the run goes on as if nothing had happened.
 
     Args:
         state: After ``start`` steps; it is donated.
@@ -89,6 +92,7 @@ def train(
         renew: Makes the method's bank anew, before the first step of every epoch; None where
             there is no bank.
         start: How many steps have been made.
+        window: The metrics of those that no line tells of yet.
         plan: When to log, test and stop.
         layout: Where batches go.
         clock: Started when the run was.
@@ -96,8 +100,12 @@ def train(
         checkpoints: Where states are saved.
         view: What the terminal shows.
         on_pace: Told the seconds of a step each time a window of steps closes.
+        stop: Whether the program is asked to end.
+
+    Raises:
+        Stopped: It was.
     """
-    window, late = Window(), None
+    late = None
     for step, batch in enumerate(batches, start + 1):
         if renew is not None and (step - 1) % plan.epoch_steps == 0:
             state = renew(state)
@@ -105,8 +113,8 @@ def train(
         if late is not None:
             window.add(step - 1, _fetched(late))
         late = metrics
-        closes = plan.closes_window(step)
-        if closes:
+        closes, stopped = plan.closes_window(step), stop()
+        if closes or stopped:
             window.add(step, _fetched(late))
             late = None
         if step == start + 1:
@@ -118,13 +126,20 @@ def train(
             line = window.close()
             journal.write(step, line)
             _show(view, on_pace, clock, plan, step, line)
-        if plan.tests(step):
-            found = test(state)
-            source = found.source.total
-            journal.write(step, _tested(found))
-            checkpoints.save(step, state, seconds=clock.seconds, source_accuracy=source)
-            view.tested(step, found.target.total, source)
+        if plan.tests(step) or stopped:
+            found = test(state) if plan.tests(step) else None
+            if found:
+                journal.write(step, _tested(found))
+                view.tested(step, found.target.total, found.source.total)
+            checkpoints.save(
+                step, state, seconds=clock.seconds, window=window.sums,
+                source_accuracy=found and found.source.total,
+            )  # fmt: skip
             clock.mark()
+        if stopped and step < plan.steps:
+            checkpoints.wait()
+            view.stopped(step)
+            raise Stopped
     checkpoints.wait()
     return state
 

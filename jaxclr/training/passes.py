@@ -117,16 +117,17 @@ class Passes:
         prediction, self.stats = self.setting.network(
             params, self.stats, self.pixels(jnp.asarray(images)),
             groups=self.setting.num_domains, train=True, key=self.key(purpose), guess=guess,
-            nudge=self.nudges.get(purpose),
+            nudge=self.nudges.get(purpose), chunks=self.setting.chunks,
         )  # fmt: skip
         return prediction
 
     def averaged(self) -> tuple[Prediction, Prediction]:
         """What the averaged weights say of both strong views."""
-        network, state = self.setting.network, self.state
+        network, stats = self.setting.network, self.state.stats
+        ema = self.setting.gathered(self.state.ema)
         return (
-            self._beside(network, state.ema, state.stats, "strong", train=True),
-            self._beside(network, state.ema, state.stats, "second", train=True),
+            self._beside(network, ema, stats, "strong", train=True),
+            self._beside(network, ema, stats, "second", train=True),
         )
 
     def encoded(
@@ -143,7 +144,8 @@ class Passes:
         """What another network says of a view, without gradient and recording nothing."""
         params, stats = jax.lax.stop_gradient((params, stats))
         pixels, groups = self.pixels(self.view(field)), self.setting.num_domains
-        prediction, _ = network(params, stats, pixels, groups=groups, train=train)
+        chunks = self.setting.chunks if train else 1
+        prediction, _ = network(params, stats, pixels, groups=groups, train=train, chunks=chunks)
         return prediction
 
 

@@ -2,8 +2,10 @@
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import NamedSharding
 from jaxtyping import Array, Int, PyTree
 
 from jaxclr.methods.method import Method
@@ -62,11 +64,21 @@ class Setting(NamedTuple):
     """The frozen encoder."""
     augment: Augment | None = None
     """How the step makes views of plain squares; None where batches hold views already."""
+    chunks: int = 1
+    """Into how many parts the backbone's work of a pass is cut, so that it fits into memory."""
+    whole: NamedSharding | None = None
+    """Where parameters lie in the passes, if they are shared out between them; None: as given."""
 
     @property
     def sizes(self) -> Sizes:
         """The numbers that memories are shaped by."""
         return Sizes(self.num_classes, self.num_domains, self.num_unlabeled, self.network.width)
+
+    def gathered(self, params: PyTree) -> PyTree:
+        """Parameters as the passes take them: whole, so that images stay on their devices."""
+        if self.whole is None:
+            return params
+        return jax.lax.with_sharding_constraint(params, self.whole)
 
 
 def initial_state(setting: Setting, seed: int = 0) -> TrainState:

@@ -35,6 +35,7 @@ def make_train_step(setting: Setting) -> TrainStep:
     def loss_fn(
         params: PyTree, nudges: Nudges, state: TrainState, batch: Batch, frozen: Frozen
     ) -> tuple[Metrics, Any]:
+        params = setting.gathered(params)
         stats, memory, outputs = forward(setting, params, state, batch, frozen, nudges)
         loss, terms = setting.method.loss(outputs)
         metrics = {"loss": loss, **terms, **guesses(outputs, batch)}

@@ -18,14 +18,22 @@ AUGMENT = Augment(size=16)
 
 
 def make(
-    seed=1, steps=12, batch=4, ratio=2, labels=5, sources=None, split=None, second=False
+    seed=1,
+    steps=12,
+    batch=4,
+    ratio=2,
+    labels=5,
+    sources=None,
+    split=None,
+    second=False,
+    **more,
 ) -> Batches:
     collection = Toy().load()
     sources = sources or collection.domains[:2]
     split = split or draw_split(sources, collection.classes, labels_per_class=labels, seed=seed)
     return Batches(
         sources, split, AUGMENT, seed=seed, steps=steps, batch_per_domain=batch,
-        unlabeled_ratio=ratio, second=second,
+        unlabeled_ratio=ratio, second=second, **more,
     )  # fmt: skip
 
 
@@ -121,6 +129,24 @@ def test_every_image_has_a_number_of_its_own_over_all_domains():
     assert counts == {"labeled": 30, "unlabeled": 42}
     assert len(set(numbers.values())) == 72
     assert {n for of, n in numbers if of == "unlabeled"} == set(range(42))
+
+
+@pytest.mark.parametrize("augment", [AUGMENT, Augment(size=16, where="device")])
+def test_parts_of_a_batch_joined_are_the_whole_batch_to_the_last_pixel(augment):
+    """Rows as three processes would make them; each reads the images of its rows alone."""
+    batches = make(second=augment is AUGMENT)
+    batches.augment = augment
+    parts = []
+    for rows in (slice(0, 1), slice(1, 2), slice(2, 4)):
+        part = make(second=augment is AUGMENT, rows=rows)
+        part.augment = augment
+        parts.append(part[5])
+    for whole, *pieces in zip(batches[5], *parts, strict=True):
+        for field, piece in zip(whole, zip(*pieces, strict=True), strict=True):
+            if field is None:
+                assert piece == (None,) * 3
+            else:
+                np.testing.assert_array_equal(np.concatenate(piece), field)
 
 
 def test_a_second_strong_view_is_drawn_for_itself_and_changes_no_other():

@@ -27,6 +27,21 @@ def test_the_last_two_and_the_best_by_source_accuracy_are_kept(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["2", "4", "5"]
 
 
+def test_one_that_was_not_tested_is_never_the_best_and_goes_when_it_is_old(tmp_path):
+    """Its window comes back with it, to the last bit."""
+    window = {"/steps": 2.0, "loss": 0.1 + 0.2}
+    for step, accuracy in enumerate([90.0, None, 60.0, 70.0, None], 1):
+        checkpoints = Checkpoints(tmp_path)
+        checkpoints.save(step, state(step), seconds=1.0, source_accuracy=accuracy, window=window)
+        checkpoints.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "4", "5"]
+    checkpoints = Checkpoints(tmp_path)
+    found = checkpoints.restore(state(0))
+    checkpoints.close()
+    assert found is not None
+    assert (found.step, found.window) == (5, window)
+
+
 def test_what_was_saved_comes_back_bit_for_bit_with_its_step_and_time(tmp_path):
     save(tmp_path, [1.0, 2.0])
     checkpoints = Checkpoints(tmp_path)

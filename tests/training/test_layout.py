@@ -25,3 +25,18 @@ def test_a_state_on_the_devices_does_not_share_memory_with_the_host():
     put = make_layout(1, jax.devices()[:1]).put_state(given)
     given += 1
     assert not np.asarray(put).any()
+
+
+def test_a_process_alone_has_all_rows():
+    for devices in (jax.devices(), jax.devices()[:1]):
+        layout = make_layout(16, devices)
+        assert range(16)[layout.rows(16)] == range(16)
+        assert (layout.num_processes, layout.num_devices) == (1, len(devices))
+
+
+def test_a_state_spread_out_is_like_the_state_put_there():
+    layout, given = make_layout(8), {"a": np.zeros((3, 2), np.float32), "b": np.int32(4)}
+    put, like = layout.put_state(given), layout.spread(given)
+    for name, array in put.items():
+        assert (like[name].shape, like[name].dtype) == (array.shape, array.dtype)
+        assert like[name].sharding == array.sharding
