@@ -7,7 +7,9 @@ it also writes a contact sheet.
 import dataclasses
 import functools
 import hashlib
+import importlib.util
 import sys
+from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -103,11 +105,13 @@ def domain(name: str) -> Domain:
 @functools.cache
 def scans() -> tuple[UInt8[np.ndarray, "b 8 8"], Int[np.ndarray, " b"]]:
     """Loads the scans, as counts of inked pixels 0..16, and the digits they show."""
-    # Imported here, for it takes a second that a command's --help need not wait for.
-    from sklearn.datasets import load_digits
-
-    flat, digit = load_digits(return_X_y=True)
-    return flat.reshape(-1, 8, 8).astype(np.uint8), digit
+    # The file that sklearn.datasets.load_digits reads, without the import, which takes longer than
+    # all the rest of making the images.
+    sklearn = importlib.util.find_spec("sklearn")
+    if sklearn is None or sklearn.origin is None:
+        raise ModuleNotFoundError("The digits are part of scikit-learn, which is not installed.")
+    table = np.loadtxt(Path(sklearn.origin).parent / "datasets/data/digits.csv.gz", delimiter=",")
+    return table[:, :-1].reshape(-1, 8, 8).astype(np.uint8), table[:, -1].astype(int)
 
 
 def stream(key: int) -> np.random.Generator:

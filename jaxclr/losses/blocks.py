@@ -1,9 +1,9 @@
 r"""Sums over all pairs of a batch, in memory that grows with the batch and not with its square.
 
 Symbols: ``z`` unit vectors of a batch, :math:`s_{ab} = z_a^\top z_b` their cosines, seen as a
-matrix whose rows are the anchors ``a``. It is never there as a whole: a loop goes over blocks of
-its columns, forward, and backward once more, where each block is computed anew. The rows stay
-together, so that of devices which share a batch each keeps the sums of its own examples.
+matrix whose rows are the anchors ``a``. Of a large batch it is never there as a whole: a loop goes
+over blocks of its columns, forward, and backward once more, where each block is computed anew. The
+rows stay together, so that of devices which share a batch each keeps the sums of its own examples.
 """
 
 import functools
@@ -15,8 +15,10 @@ import jax.numpy as jnp
 from jax.experimental.shard_alike import shard_alike
 from jaxtyping import Array, Float
 
-# Up to so many examples are one block: a loop would cost more time than it saves.
-AT_ONCE = 1024
+# Up to so many examples are one block, whose cosines are not computed anew on the way back: the
+# compiler finds them among those it has. Of more, three arrays of all pairs exceed the 32 MiB that
+# the C library keeps at hand, and on a CPU new pages take longer than the cosines.
+AT_ONCE = 1672
 # A larger batch is cut into blocks of at most so many columns.
 BLOCK = 256
 
@@ -79,7 +81,7 @@ def _backward(push, known, slope):
         _, pull = jax.vjp(both_ways, cosines(z, others))
         to_own = jax.tree.map(lambda g: _product(g, share.T), slope)
         to_others = jax.tree.map(lambda g: _product(weight, g.T), slope_of_others)
-        # Devices that share the batch would be free to hold one by rows and the other by columns.
+        # Else devices may hold one by rows and the other by columns, and would send them around.
         (moves,) = pull(shard_alike(to_own, to_others))
         return jax.tree.map(lambda sums, f, x: sums + _product(f, x), total, moves, others)
 

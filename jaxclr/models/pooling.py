@@ -14,8 +14,9 @@ def max_pool_2x2(x: Float[Array, "b h w c"]) -> Float[Array, "b h//2 w//2 c"]:
     """The maximum of every 2 x 2 window; an odd last row or column is left out."""
     b, h, w, c = x.shape
     windows = x[:, : h // 2 * 2, : w // 2 * 2].reshape(b, h // 2, 2, w // 2, 2, c)
-    rows = jnp.maximum(windows[:, :, 0], windows[:, :, 1])
-    return jnp.maximum(rows[:, :, :, 0], rows[:, :, :, 1])
+    # The gradient of a split is a concatenation; that of slices, a sum of padded maps.
+    rows = jnp.maximum(*jnp.split(windows, 2, axis=2))
+    return jnp.maximum(*jnp.split(rows, 2, axis=4)).reshape(b, h // 2, w // 2, c)
 
 
 def max_pool_3x3(x: Float[Array, "b h w c"]) -> Float[Array, "b (h+1)//2 (w+1)//2 c"]:

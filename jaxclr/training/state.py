@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import NamedSharding
 from jaxtyping import Array, Int, PyTree
@@ -85,11 +86,12 @@ def initial_state(setting: Setting, seed: int = 0) -> TrainState:
     """The state before the first step of a run of that seed."""
     params, method = setting.network.params, setting.method
     return TrainState(
-        step=jnp.zeros((), jnp.int32),
-        seed=jnp.asarray(seed, jnp.uint32),
+        step=np.zeros((), np.int32),
+        seed=np.asarray(seed, np.uint32),
         params=params,
         stats=setting.network.stats,
-        opt_state=setting.optimizer.init(params),
+        # One program, where there would be one for every shape of a parameter.
+        opt_state=jax.jit(setting.optimizer.init)(params),
         memory=method.labeler.init(setting.sizes),
         bank=method.bank.init(setting.sizes),
         ema=() if setting.ema_decay is None else params,

@@ -1,6 +1,7 @@
 """A large batch is taken in blocks of pairs, and nobody can tell but by the memory."""
 
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -108,12 +109,28 @@ def test_in_blocks_each_loss_and_its_gradient_are_what_they_are_at_once(name, cu
     assert name == "entropy" or np.abs(at_once[0][0]).max() > 1e-3
 
 
+def shared_out():
+    return NamedSharding(Mesh(np.array(jax.devices()[:4]), "data"), PartitionSpec("data"))
+
+
 @pytest.mark.parametrize("name", ["fixclr", "ssc", "calibration"])
 def test_devices_that_share_the_examples_come_to_the_same(name, cut):
     loss, given = LOSSES[name]
-    shared = NamedSharding(Mesh(np.array(jax.devices()[:4]), "data"), PartitionSpec("data"))
+    shared = shared_out()
     placed = [jax.device_put(x, shared) if len(x) == B else x for x in given]
     close(compiled(loss)(*split(placed)), compiled(loss)(*split(given)))
+
+
+def test_devices_send_no_pairs_around_though_domains_are_known_to_each():
+    loss, (features, label, _, weight) = LOSSES["fixclr"]
+
+    def total(features, label, weight):
+        return loss(features, label, jnp.arange(B) % N, weight).sum()
+
+    placed = jax.device_put((features, label, weight), shared_out())
+    text = jax.jit(jax.grad(total)).lower(*placed).compile().as_text()
+    assert "all-gather" in text
+    assert not re.search("all-to-all|collective-permute", text)
 
 
 def test_computed_anew_on_the_way_back_it_is_the_same(cut):
