@@ -129,7 +129,7 @@ def by_places(
     for (u, v), under, window in _places(x, len(kernel)):
         cut = x[under]
         product = _rows(cut) @ kernel[u, v]
-        total = total.at[window].add(product.reshape(*cut.shape[:3], -1))
+        total = total.at[window].add(product.reshape(*cut.shape[:3], kernel.shape[-1]))
     return total
 
 
@@ -206,7 +206,8 @@ def _places(x: Float[Array, "b h w i"], side: int) -> Iterator[tuple[tuple[int, 
 
     def along(size: int, place: int) -> tuple[slice, slice]:
         shift = place - pad
-        first, last = max(0, -shift), min(size, size - shift)
+        first = max(0, -shift)
+        last = max(first, min(size, size - shift))
         return slice(first + shift, last + shift), slice(first, last)
 
     for u in range(side):

@@ -86,8 +86,8 @@ def initial_state(setting: Setting, seed: int = 0) -> TrainState:
     """The state before the first step of a run of that seed."""
     params, method = setting.network.params, setting.method
     return TrainState(
-        step=np.zeros((), np.int32),
-        seed=np.asarray(seed, np.uint32),
+        step=jax.device_put(np.int32(0)),
+        seed=jax.device_put(np.asarray(seed, np.uint32)),
         params=params,
         stats=setting.network.stats,
         # One program, where there would be one for every shape of a parameter.
