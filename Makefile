@@ -8,8 +8,6 @@
 PYTHON ?= python3
 ARGS ?=
 JOBS ?= 2
-# Where pip finds torch for the CPU; empty: its usual index, whose torch is large.
-TORCH_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu
 
 VENV := .venv
 FLOOR := .venv-floor
@@ -69,8 +67,7 @@ $(FLOOR)/.installed-test: pyproject.toml floor.txt | $(FLOOR)/bin/python
 # torch for the CPU alone is a tenth of what its own index brings by default.
 $(BENCH)/.installed-bench: pyproject.toml | $(BENCH)/bin/python
 	@echo "Installing jaxclr and torch into $(BENCH); the first time this takes some minutes."
-	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench]' \
-	  $(TORCH_INDEX)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@
 
 $(VENV)/bin/python $(FLOOR)/bin/python $(BENCH)/bin/python: %/bin/python:

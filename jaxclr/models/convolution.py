@@ -7,6 +7,7 @@ are matrix products here. Accelerators have kernels of their own for each case, 
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,9 +19,10 @@ from jaxtyping import Array, Float
 
 CACHED = 2**18
 """Numbers in a chunk of maps: what is cut out of it, over and over, should stay in the cache."""
-NARROW = 16
-"""Maps of fewer channels are left to XLA: their products are too thin to be worth cutting."""
-SMALL = 8
+NARROW, FEW = 16, 4_500
+"""Channels, and numbers of one image's maps; with less, they are left to XLA: products would be
+thin, and every way costs time to compile."""
+SMALL = 7
 """Side, in positions, of the largest maps that are taken place by place."""
 
 Cut = tuple[slice, slice, slice]
@@ -55,7 +57,7 @@ def convolve(
         kernel: Square, of odd side ``k``.
         stride: From one window to the next.
     """
-    of_cpu = by_places if _is_small(x, stride) else None
+    of_cpu = by_places if _pays(x) and _is_small(x, stride) else None
     return _chosen(of_cpu, lambda x, kernel: by_xla(x, kernel, stride), x, kernel)
 
 
@@ -69,7 +71,7 @@ def _backward(
     stride: int, seen: tuple[Array, Array], pull: Float[Array, "b _h _w o"]
 ) -> tuple[Float[Array, "b h w i"], Float[Array, "k k i o"]]:
     x, kernel = seen
-    small = _is_small(x, stride)
+    pays, small = _pays(x), _is_small(x, stride)
 
     def in_x(kernel: Array, pull: Array) -> Array:
         return jax.vjp(lambda x: by_xla(x, kernel, stride), x)[1](pull)[0]
@@ -84,8 +86,8 @@ def _backward(
         return kernel_gradient(x, pull, side=len(kernel), stride=stride)
 
     return (
-        _chosen(in_x_by_places if small else None, in_x, kernel, pull),
-        _chosen(in_kernel_by_products if _is_wide(x) else None, in_kernel, x, pull),
+        _chosen(in_x_by_places if pays and small else None, in_x, kernel, pull),
+        _chosen(in_kernel_by_products if pays else None, in_kernel, x, pull),
     )
 
 
@@ -99,12 +101,13 @@ def _chosen(cpu: Callable[..., Array] | None, default: Callable[..., Array], *ar
     return lax.platform_dependent(*args, cpu=cpu, default=default)
 
 
-def _is_wide(x: Float[Array, "b h w i"]) -> bool:
-    return x.shape[-1] >= NARROW and x.dtype == jnp.float32
+def _pays(x: Float[Array, "b h w i"]) -> bool:
+    """Whether matrix products are worth their while on the CPU."""
+    return x.dtype == jnp.float32 and x.shape[-1] >= NARROW and math.prod(x.shape[1:]) >= FEW
 
 
 def _is_small(x: Float[Array, "b h w i"], stride: int) -> bool:
-    return stride == 1 and max(x.shape[1:3]) <= SMALL and _is_wide(x)
+    return stride == 1 and max(x.shape[1:3]) <= SMALL
 
 
 def by_xla(
@@ -147,7 +150,7 @@ def kernel_gradient(
         stride: :math:`s`.
     """
     images, height, width, channels = x.shape
-    if stride == 1 and max(height, width) <= SMALL:
+    if _is_small(x, stride):
         return _all_places(x, pull, side)
     most = max(CACHED // (height * width * channels), 1)
     chunk = max(n for n in range(1, min(most, images) + 1) if images % n == 0)

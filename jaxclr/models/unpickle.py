@@ -9,6 +9,7 @@ to them, and any other instruction or name ends the reading.
 import math
 import pickletools
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -38,7 +39,7 @@ LITERALS = ("BINUNICODE", "SHORT_BINUNICODE", "BININT", "BININT1", "BININT2", "L
 DAMAGE = (
     ValueError, TypeError, KeyError, IndexError, AttributeError, StopIteration, OverflowError,
     EOFError, OSError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error,
-    struct.error,
+    struct.error, DeprecationWarning,
 )  # fmt: skip
 
 
@@ -80,7 +81,10 @@ def read_state_dict(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
         )
     try:
         with zipfile.ZipFile(path) as archive:
-            return _tensors(_interpret(*_opened(archive)))
+            # An escape in a damaged string that Python knows no meaning of is but warned of.
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", DeprecationWarning)
+                return _tensors(_interpret(*_opened(archive)))
     except Refused as refused:
         raise InputError(
             f"{path}: {refused}. Nothing of the file was run. Give one that holds tensors by name "

@@ -52,7 +52,7 @@ def test_place_by_place_is_the_compilers_convolution(side, size):
     np.testing.assert_allclose(by_places(x, kernel), wanted, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("channels", [3, 16])
+@pytest.mark.parametrize("channels", [3, 128])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_both_gradients_are_those_of_xlas_convolution(channels, stride, dtype):
@@ -68,7 +68,7 @@ def test_both_gradients_are_those_of_xlas_convolution(channels, stride, dtype):
     args = (x.astype(dtype), kernel.astype(dtype))
     ours, pulled = jax.vjp(lambda x, kernel: convolve(x, kernel, stride), *args)
     wanted, pulled_plain = jax.vjp(plain, *args)
-    close = {"rtol": 1e-5, "atol": 2e-5} if dtype == jnp.float32 else {"rtol": 2e-2, "atol": 1e-1}
+    close = {"rtol": 1e-5, "atol": 1e-4} if dtype == jnp.float32 else {"rtol": 2e-2, "atol": 0.5}
     pairs = zip((ours, *pulled(pull)), (wanted, *pulled_plain(pull)), strict=True)
     for found, known in pairs:
         assert found.dtype == dtype
@@ -79,7 +79,7 @@ def test_both_gradients_are_those_of_xlas_convolution(channels, stride, dtype):
 
 @pytest.mark.parametrize("size", [4, 12])
 def test_on_accelerators_the_compilers_own_operations_stay(size):
-    x, kernel = jnp.zeros((4, size, size, 16)), jnp.zeros((3, 3, 16, 16))
+    x, kernel = jnp.zeros((1, size, size, 512)), jnp.zeros((3, 3, 512, 16))
 
     def lowered(platform):
         gradient = jax.grad(lambda x, kernel: (convolve(x, kernel, 1) ** 2).sum(), (0, 1))
