@@ -18,7 +18,7 @@ from workload import CASES
 FIELD, BEST, OURS, BASE = "torch, field", "torch, best", "jaxclr", "jaxclr, FixMatch alone"
 REACH = {"convnet-32": 0.5, "resnet-32": 0.7, "resnet-224": 0.6}
 """Of torch's best over jaxclr; for 96 px nothing is asked."""
-ROUNDS = {"convnet-32": (15, 15), "resnet-32": (4, 3), "resnet-96": (2, 2), "resnet-224": (2, 2)}
+ROUNDS = {"convnet-32": (15, 15), "resnet-32": (3, 2), "resnet-96": (2, 2), "resnet-224": (2, 2)}
 """On one core, and on all."""
 SAME = {"resnet-224": "resnet-96"}
 """Whose fastest variant a case takes over: the network is the same, and a race of its own long."""
@@ -78,10 +78,10 @@ def case(
     return findings, lines, raw
 
 
-def contestants(name: str, first: str, threads: int) -> list[Contestant]:
-    """jaxclr, which writes the first weights, and on one core of a ResNet its FixMatch."""
+def contestants(name: str, threads: int) -> list[Contestant]:
+    """jaxclr, and on one core of a ResNet its FixMatch."""
     chosen = CASES[name]._asdict()
-    found = [Contestant(OURS, "jax_steps:step", threads=threads, case=chosen, first=first)]
+    found = [Contestant(OURS, "jax_steps:step", threads=threads, case=chosen)]
     if threads == 1 and name == "resnet-32":
         found.append(Contestant(BASE, "jax_steps:step", threads=threads, case=chosen, repels=False))
     return found
@@ -115,7 +115,7 @@ def beside(
     chosen, title = CASES[name]._asdict(), CASES[name].title
     which = "cpu" if threads == 1 else "wall"
     doing(f"{title}, {threads} threads")
-    racers = contestants(name, first, threads)
+    racers = contestants(name, threads)
     racers += [
         Contestant(FIELD, "torch_field:step", threads=threads, case=chosen, first=first),
         Contestant(
