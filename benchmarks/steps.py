@@ -112,9 +112,8 @@ def beside(
     name: str, first: str, variant: str, threads: int, rounds: int
 ) -> tuple[list[Finding], list[str], dict[str, Any]]:
     """One case on so many cores."""
-    chosen, title = CASES[name]._asdict(), CASES[name].title
-    which = "cpu" if threads == 1 else "wall"
-    doing(f"{title}, {threads} threads")
+    chosen = CASES[name]._asdict()
+    doing(f"{CASES[name].title}, {threads} threads")
     racers = contestants(name, threads)
     racers += [
         Contestant(FIELD, "torch_field:step", threads=threads, case=chosen, first=first),
@@ -124,7 +123,27 @@ def beside(
     ]
     with together(racers):
         times = race(racers, rounds)
-    compiled = compiling(racers[0], times[OURS])
+    findings, line = summed(
+        name, threads, variant, times, compile_seconds=compiling(racers[0], times[OURS])
+    )
+    raw = {
+        "times": {side: [t._asdict() for t in found] for side, found in times.items()},
+        "first_call": {racer.name: racer.first._asdict() for racer in racers},
+    }
+    return findings, line, raw
+
+
+def summed(
+    name: str, threads: int, variant: str, times: dict[str, list[Times]], *, compile_seconds: float
+) -> tuple[list[Finding], list[str]]:
+    """What a race of one case says, and its line of the table."""
+    title, which = CASES[name].title, "cpu" if threads == 1 else "wall"
+    medians = {
+        side: spread(getattr(t, which) for t in found).median for side, found in times.items()
+    }
+    if medians[FIELD] < medians[BEST]:
+        # How the field arranges it may be the fastest of all.
+        times, variant = {**times, BEST: times[FIELD]}, "as the field does"
     where = "one core" if threads == 1 else f"{threads} cores"
     findings = []
     for other, reach in ((FIELD, 1.0), (BEST, REACH.get(name))):
@@ -146,9 +165,5 @@ def beside(
         for side in (OURS, FIELD, BEST)
     ]
     shown = [told(ratios(times[side], times[OURS], which)) for side in (FIELD, BEST)]
-    line = [title, str(threads), *milliseconds, *shown, variant, number(compiled)]
-    raw = {
-        "times": {side: [t._asdict() for t in found] for side, found in times.items()},
-        "first_call": {racer.name: racer.first._asdict() for racer in racers},
-    }
-    return findings, line, raw
+    line = [title, str(threads), *milliseconds, *shown, variant, number(compile_seconds)]
+    return findings, line
