@@ -3,7 +3,7 @@
 #
 #   make demo    train and test the embedded digits, end to end
 #   make test    the fast tests, in as many processes as JOBS; options of pytest by ARGS
-#   make bench   jaxclr beside torch, about 15 minutes; options of benchmarks/bench.py by ARGS
+#   make bench   jaxclr beside torch, about 20 minutes; options of benchmarks/bench.py by ARGS
 
 PYTHON ?= python3
 ARGS ?=
@@ -64,7 +64,6 @@ $(FLOOR)/.installed-test: pyproject.toml floor.txt | $(FLOOR)/bin/python
 	$(FLOOR)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]' -c floor.txt
 	@touch $@
 
-# torch for the CPU alone is a tenth of what its own index brings by default.
 $(BENCH)/.installed-bench: pyproject.toml | $(BENCH)/bin/python
 	@echo "Installing jaxclr and torch into $(BENCH); the first time this takes some minutes."
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
