@@ -158,11 +158,11 @@ def kernel_gradient(
 
     def add(index: Array, total: Array) -> Array:
         # Every count-th image: where devices share the images out in order, each has some of them.
-        parts = (
+        some_x, some_pull = (
             lax.dynamic_index_in_dim(y.reshape(chunk, count, *y.shape[1:]), index, 1, False)
             for y in (x, pull)
         )
-        return total + of_chunk(*parts, side, stride)
+        return total + of_chunk(some_x, some_pull, side, stride)
 
     nothing = jnp.zeros((side, side, channels, pull.shape[-1]), x.dtype)
     return lax.fori_loop(0, count, add, nothing)

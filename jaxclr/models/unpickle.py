@@ -80,11 +80,10 @@ def read_state_dict(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
             f"{path.name!r}, weights_only=True), {'new_' + path.name!r})."
         )
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(path) as archive, warnings.catch_warnings():
             # An escape in a damaged string that Python knows no meaning of is but warned of.
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", DeprecationWarning)
-                return _tensors(_interpret(*_opened(archive)))
+            warnings.simplefilter("error", DeprecationWarning)
+            return _tensors(_interpret(*_opened(archive)))
     except Refused as refused:
         raise InputError(
             f"{path}: {refused}. Nothing of the file was run. Give one that holds tensors by name "
