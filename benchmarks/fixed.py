@@ -26,6 +26,7 @@ from measure import (
     spread,
     together,
 )
+from steps import write_first
 from workload import CASES
 
 EXPERIMENTS = {"ConvNet-4": "digits_fixclr", "ResNet-18": str(HERE / "digits_resnet18.py")}
@@ -105,33 +106,49 @@ def stepped(folder: Path) -> bool:
 def between() -> tuple[list[Finding], dict[str, Any]]:
     """What a step costs beside its arithmetic, on all cores; memory at rest also of torch."""
     doing("what lies between steps")
-    case, threads, rounds = CASES["convnet-32"]._asdict(), len(cores()), 5
+    told_by, torch_rest = at_rest()
+    shares = waiting(5)
+    raw = {"overheads": told_by, "waiting": shares, "torch_resident": torch_rest}
+    return told_between(told_by, shares, torch_rest), raw
+
+
+def at_rest() -> tuple[dict[str, Any], float]:
+    """What jaxclr tells of its steps, and the bytes that torch holds after some."""
+    case, threads = CASES["convnet-32"]._asdict(), len(cores())
     with tempfile.TemporaryDirectory() as folder:
         first = str(Path(folder) / "first.npz")
-        with Contestant(
-            "weights", "jax_steps:step", threads=threads, case=case, first=first
-        ) as writer:
-            writer.ready()
+        write_first("convnet-32", first)
         ours = Contestant("overheads", "jax_fixed:overheads", threads=threads, case=case)
         torch = Contestant("torch", "torch_field:step", threads=threads, case=case, first=first)
         with together([ours, torch]):
             ours.steps(5)
             torch.steps(5)
-            told_by, torch_rest = ours.tell(), torch.resident()
+            return ours.tell(), torch.resident()
+
+
+def waiting(rounds: int) -> dict[str, list[float]]:
+    """The share of its time that a step waits for a batch, by each way to make views."""
     shares = {}
     ways = ("Pillow", "OpenCV") if importlib.util.find_spec("cv2") else ("Pillow",)
     for way in ways:
         with Contestant(
-            way, "jax_fixed:waiting", threads=threads, way=way, rounds=rounds
+            way, "jax_fixed:waiting", threads=len(cores()), way=way, rounds=rounds
         ) as contestant:
             contestant.ready()
             for _ in range(rounds):
                 contestant.steps(1)
             shares[way] = contestant.tell()["shares"]
+    return shares
+
+
+def told_between(
+    told_by: dict[str, Any], shares: dict[str, list[float]], torch_rest: float
+) -> list[Finding]:
+    """What these times and sizes say."""
     dispatch, saving = told_by["dispatch"], told_by["saving"]
     over = spread(s / t for s, t in zip(saving["stall"][1:], saving["step"][1:], strict=True))
     rest, arrays = (Spread(x, x, x) for x in (told_by["resident"] / MIB, torch_rest / MIB))
-    findings = [
+    return [
         Finding(
             "Dispatch of a step, CPU of its thread",
             spread(1000 * x for x in dispatch["thread"]), "ms", 2.0, False,
@@ -149,4 +166,3 @@ def between() -> tuple[list[Finding], dict[str, Any]]:
         Finding("Memory at rest, jaxclr", rest, "MiB"),
         Finding("Memory at rest, torch as the field does it", arrays, "MiB"),
     ]  # fmt: skip
-    return findings, {"overheads": told_by, "waiting": shares, "torch_resident": torch_rest}

@@ -35,59 +35,68 @@ def waiting(*, way: str, rounds: int) -> Work:
     return Work(run, lambda: {"shares": shares[1:]})
 
 
-def overheads(*, case: dict[str, Any], saves: int = 5) -> Work:
-    """Makes train steps; tells what a call costs its caller, and how long a save blocks."""
-    chosen = Case(**case)
-    made = setting(chosen)
-    layout = make_layout(chosen.per_domain)
-    train_step = jax.jit(make_train_step(made), donate_argnums=0, out_shardings=layout.replicated)
-    state = layout.put_state(initial_state(made))
-    given = layout.put_batch(batch(chosen))
+class Steps:
+    """Train steps of a case, one after the other."""
 
-    def run(steps: int) -> None:
-        nonlocal state
+    def __init__(self, case: Case):
+        made, layout = setting(case), make_layout(case.per_domain)
+        self._step = jax.jit(
+            make_train_step(made), donate_argnums=0, out_shardings=layout.replicated
+        )
+        self.state = layout.put_state(initial_state(made))
+        self._batch = layout.put_batch(batch(case))
+
+    def begin(self) -> None:
+        """Asks for a step, and does not wait for it."""
+        self.state, _ = self._step(self.state, self._batch)
+
+    def run(self, steps: int) -> None:
+        """Makes steps."""
         for _ in range(steps):
-            state, _ = train_step(state, given)
-        jax.block_until_ready(state)
+            self.begin()
+        jax.block_until_ready(self.state)
 
-    def dispatch(times: int = 30) -> dict[str, list[float]]:
-        nonlocal state
+    def dispatch(self, times: int = 30) -> dict[str, list[float]]:
+        """Seconds that asking for a step takes."""
         found: dict[str, list[float]] = {"wall": [], "thread": []}
         for _ in range(times):
-            jax.block_until_ready(state)
+            jax.block_until_ready(self.state)
             wall, thread = time.perf_counter(), time.thread_time()
-            state, _ = train_step(state, given)
+            self.begin()
             found["wall"].append(time.perf_counter() - wall)
             found["thread"].append(time.thread_time() - thread)
-        jax.block_until_ready(state)
+        jax.block_until_ready(self.state)
         return found
 
-    def stalls() -> dict[str, list[float]]:
+    def stalls(self, saves: int) -> dict[str, list[float]]:
+        """Seconds that a save blocks, and those of the step before it."""
         found: dict[str, list[float]] = {"stall": [], "step": []}
         with tempfile.TemporaryDirectory() as folder:
             checkpoints = Checkpoints(Path(folder))
             for number in range(saves):
+                found["step"].append(time_of(self.run))
                 begun = time.perf_counter()
-                run(1)
-                found["step"].append(time.perf_counter() - begun)
-                begun = time.perf_counter()
-                checkpoints.save(number, state, seconds=0.0, source_accuracy=0.0)
+                checkpoints.save(number, self.state, seconds=0.0, source_accuracy=0.0)
                 found["stall"].append(time.perf_counter() - begun)
                 checkpoints.wait()
             checkpoints.close()
         return found
 
+
+def overheads(*, case: dict[str, Any], saves: int = 5) -> Work:
+    """Makes train steps; tells what a call costs its caller, and how long a save blocks."""
+    steps = Steps(Case(**case))
+
     def tell() -> dict[str, Any]:
-        rest = resident()
         return {
-            "resident": rest,
-            "dispatch": dispatch(),
-            "saving": stalls(),
+            "resident": resident(),
+            "dispatch": steps.dispatch(),
+            "saving": steps.stalls(saves),
             "arrays": sum(x.nbytes for x in jax.live_arrays()),
-            "step": statistics.median(time_of(run) for _ in range(3)),
+            "step": statistics.median(time_of(steps.run) for _ in range(3)),
         }
 
-    return Work(run, tell)
+    return Work(steps.run, tell)
 
 
 def time_of(run: Any) -> float:

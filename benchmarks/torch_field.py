@@ -26,6 +26,9 @@ from workload import (
     normalised,
 )  # fmt: skip
 
+Domains = list[torch.Tensor]
+Guesses = list[tuple[torch.Tensor, torch.Tensor]]
+
 
 def every_core() -> None:
     """Has torch use as many threads as the process has cores."""
@@ -75,37 +78,15 @@ def step(
         torch.optim.SGD(part.parameters(), rate, momentum=MOMENTUM, weight_decay=DECAY)
         for part, rate in ((network.backbone, BACKBONE_RATE), (network.head, HEAD_RATE))
     ]
-    # Labeled and unlabeled images take turns in a domain, as they do in a row of the batch.
-    is_given = torch.arange(2 * chosen.per_domain) % 2 == 0
     metrics: dict[str, float] = {}
 
     def one() -> None:
-        guesses = []
-        with torch.no_grad():
-            for d in range(n):
-                logits, _ = network(weak[d])
-                confidence, guess = torch.softmax(logits, 1).max(1)
-                guesses.append((guess, (confidence >= THRESHOLD).float()))
-        loss = 0.0
-        for d in range(n):
-            logits, _ = network(labeled[d])
-            loss = loss + F.cross_entropy(logits, label[d])
-        features = []
-        for d in range(n):
-            logits, seen = network(strong[d])
-            guess, trust = guesses[d]
-            each = F.cross_entropy(logits, guess, reduction="none")
-            loss = loss + (each * trust).mean()
-            features.append(seen)
+        guesses = guessed(network, weak)
+        loss, features = supervised_and_consistent(network, labeled, label, strong, guesses)
+        # Labeled and unlabeled images take turns in a domain, as they do in a row of the batch.
+        is_given = torch.arange(2 * chosen.per_domain) % 2 == 0
         if repels:
-            known, trust = zip(*guesses, strict=True)
-            known = [k.clone().masked_scatter_(is_given, label[d]) for d, k in enumerate(known)]
-            trust = [t.masked_fill(is_given, 1.0) for t in trust]
-            domain = torch.arange(n).repeat_interleave(len(is_given))
-            loss = loss + REPULSION * fixclr_loops(
-                torch.cat(features), torch.cat(known), domain, torch.cat(trust),
-                num_classes=chosen.classes, num_domains=n, temperature=TEMPERATURE,
-            )  # fmt: skip
+            loss = loss + REPULSION * repulsion(chosen, features, label, guesses, is_given)
         for optimizer in optimizers:
             optimizer.zero_grad()
         loss.backward()
@@ -124,3 +105,45 @@ def step(
         return metrics
 
     return Work(run, tell)
+
+
+@torch.no_grad()
+def guessed(network: Network, weak: Domains) -> Guesses:
+    """The likeliest class of every weak view, and 1 where it is trusted."""
+    guesses = []
+    for images_of_domain in weak:
+        logits, _ = network(images_of_domain)
+        confidence, guess = torch.softmax(logits, 1).max(1)
+        guesses.append((guess, (confidence >= THRESHOLD).float()))
+    return guesses
+
+
+def supervised_and_consistent(
+    network: Network, labeled: Domains, label: Domains, strong: Domains, guesses: Guesses
+) -> tuple[torch.Tensor, Domains]:
+    """FixMatch's loss, domain by domain, and the features of the strong views."""
+    loss, features = torch.zeros(()), []
+    for d, images_of_domain in enumerate(labeled):
+        logits, _ = network(images_of_domain)
+        loss = loss + F.cross_entropy(logits, label[d])
+    for d, images_of_domain in enumerate(strong):
+        logits, seen = network(images_of_domain)
+        guess, trust = guesses[d]
+        each = F.cross_entropy(logits, guess, reduction="none")
+        loss = loss + (each * trust).mean()
+        features.append(seen)
+    return loss, features
+
+
+def repulsion(
+    case: Case, features: Domains, label: Domains, guesses: Guesses, is_given: torch.Tensor
+) -> torch.Tensor:
+    """FixCLR's loss; given labels are known and trusted."""
+    known, trust = zip(*guesses, strict=True)
+    known = [k.clone().masked_scatter_(is_given, label[d]) for d, k in enumerate(known)]
+    trust = [t.masked_fill(is_given, 1.0) for t in trust]
+    domain = torch.arange(case.domains).repeat_interleave(len(is_given))
+    return fixclr_loops(
+        torch.cat(features), torch.cat(known), domain, torch.cat(trust),
+        num_classes=case.classes, num_domains=case.domains, temperature=TEMPERATURE,
+    )  # fmt: skip
