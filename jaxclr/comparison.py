@@ -23,7 +23,7 @@ class Row(NamedTuple):
     domains: tuple[str, ...]
     """All that can be held out, in the order of the columns."""
     summary: Mapping[str, Any] | None
-    """Of all finished runs, by :func:`jaxclr.report.summarise`; None if there is none."""
+    """Of all finished runs, by :func:`jaxclr.tables.summarise`; None if there is none."""
     asked: Mapping[str, Sequence[int]]
     """The seeds that were asked for, of each target."""
 
@@ -46,14 +46,24 @@ class Row(NamedTuple):
 
 def write_comparison(folder: Path, rows: Sequence[Row]) -> None:
     """Writes ``table.md`` and ``table.json``, each whole or not at all."""
+    with replacing(folder / "table.md") as file:
+        file.write(markdown(rows).encode())
+    with replacing(folder / "table.json") as file:
+        file.write(json.dumps(records(rows), indent=2).encode())
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The tables as Markdown, one for each data set."""
     tables = [_cells(some) for some in _by_dataset(rows)]
-    text = "\n".join(
+    return "\n".join(
         "".join(f"| {' | '.join(line)} |\n" for line in (header, _rule(header), *lines))
         for header, *lines in tables
     )
-    with replacing(folder / "table.md") as file:
-        file.write(text.encode())
-    records = [
+
+
+def records(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The rows for programs to read."""
+    return [
         {
             "dataset": row.dataset,
             "experiment": row.experiment,
@@ -65,17 +75,15 @@ def write_comparison(folder: Path, rows: Sequence[Row]) -> None:
         }
         for row in rows
     ]
-    with replacing(folder / "table.json") as file:
-        file.write(json.dumps(records, indent=2).encode())
 
 
-def screens(rows: Sequence[Row]) -> list[Table]:
-    """The tables for a terminal, one for each data set."""
+def screens(rows: Sequence[Row], title: str = "") -> list[Table]:
+    """The tables for a terminal, one for each data set; a title stands behind the latter's name."""
     tables = []
     for some in _by_dataset(rows):
         header, *lines = _cells(some)
         table = Table(
-            title=some[0].dataset,
+            title=f"{some[0].dataset}{title}",
             caption="top-1 accuracy on the whole held-out domain, %: mean ± std over seeds",
             box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0),
         )  # fmt: skip

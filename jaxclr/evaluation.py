@@ -7,20 +7,25 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PyTree, UInt8
+from jaxtyping import Array, Float, Int, PyTree, Shaped, UInt8
 
 from jaxclr.models.network import PureNetwork
 from jaxclr.pipeline.augment import Augment
 from jaxclr.pipeline.source import Domain
 from jaxclr.training.layout import Layout
 from jaxclr.training.passes import normalise
-from jaxclr.training.state import Setting
+from jaxclr.types import Tensor
 
-CountHits = Callable[
-    [PyTree, PyTree, UInt8[Array, "b h w 3"], Int[Array, " b"], Bool[Array, " b"]],
-    Int[Array, " k"],
-]
-Embed = Callable[[PyTree, PyTree, UInt8[Array, "b h w 3"]], Float[Array, "b d"]]
+
+class Seen(NamedTuple):
+    """What a network says of images as they are tested, in float32."""
+
+    logits: Float[Tensor, "b k"]
+    features: Float[Tensor, "b d"]
+    embedding: Float[Tensor, "b e"]
+
+
+Predict = Callable[[PyTree, PyTree, UInt8[Array, "b h w 3"]], Seen]
 Indices = Sequence[int] | np.ndarray
 
 BATCH = 128
@@ -32,6 +37,14 @@ class Accuracy(NamedTuple):
 
     hits: Int[np.ndarray, " k"]
     counts: Int[np.ndarray, " k"]
+
+    @classmethod
+    def of(
+        cls, guess: Int[np.ndarray, " n"], label: Int[np.ndarray, " n"], num_classes: int
+    ) -> "Accuracy":
+        """The accuracy of some guesses."""
+        hits = np.bincount(label[guess == label], minlength=num_classes)
+        return cls(hits, np.bincount(label, minlength=num_classes))
 
     @property
     def total(self) -> float:
@@ -51,71 +64,40 @@ class Accuracy(NamedTuple):
         return Accuracy(self.hits + other.hits, self.counts + other.counts)
 
 
-class Padded(NamedTuple):
-    """This process's part of a batch of one size always; what fills it up counts nowhere."""
+def make_predict(network: PureNetwork, augment: Augment, dtype: Any, layout: Layout) -> Predict:
+    """A jitted function of images as they are tested; batch norm goes by running statistics."""
 
-    images: UInt8[np.ndarray, "b h w 3"]
-    label: Int[np.ndarray, " b"]
-    real: Bool[np.ndarray, " b"]
-
-
-def make_count_hits(setting: Setting, layout: Layout) -> CountHits:
-    """A jitted function that counts the right predictions of each class, by running statistics."""
-
-    def count_hits(
-        params: PyTree, stats: PyTree, images: UInt8[Array, "b h w 3"],
-        label: Int[Array, " b"], real: Bool[Array, " b"],
-    ) -> Int[Array, " k"]:  # fmt: skip
-        pixels = normalise(images, setting.mean, setting.std).astype(setting.dtype)
-        prediction, _ = setting.network(params, stats, pixels, groups=1, train=False)
-        hit = (prediction.logits.argmax(-1) == label) & real
-        return jnp.zeros(setting.num_classes, jnp.int32).at[label].add(hit.astype(jnp.int32))
-
-    return jax.jit(count_hits, out_shardings=layout.replicated)
-
-
-def make_embed(
-    network: PureNetwork, augment: Augment, dtype: Any, layout: Layout, *, embedding: bool = False
-) -> Embed:
-    """A jitted function that gives features, or embeddings, by running statistics, in float32."""
-
-    def embed(
-        params: PyTree, stats: PyTree, images: UInt8[Array, "b h w 3"]
-    ) -> Float[Array, "b d"]:
+    def predict(params: PyTree, stats: PyTree, images: UInt8[Array, "b h w 3"]) -> Seen:
         pixels = normalise(images, augment.mean, augment.std).astype(dtype)
-        prediction, _ = network(params, stats, pixels, groups=1, train=False)
-        found = prediction.embedding if embedding else prediction.features
-        return found.astype(jnp.float32)
+        found, _ = network(params, stats, pixels, groups=1, train=False)
+        seen = Seen(found.logits, found.features, found.embedding)
+        return jax.tree.map(lambda x: x.astype(jnp.float32), seen)
 
-    return jax.jit(embed, out_shardings=layout.replicated)
+    return jax.jit(predict, out_shardings=layout.replicated)
 
 
-def evaluate(
-    count_hits: CountHits, params: PyTree, stats: PyTree, layout: Layout, domain: Domain,
-    indices: Indices, augment: Augment, *,
-    num_classes: int, batch_size: int = BATCH, threads: int = 2,
-) -> Accuracy:  # fmt: skip
-    """The accuracy on some images of a domain, each seen once as it is tested.
+def over_images(
+    predict: Predict, pick: Callable[[Seen], Shaped[Tensor, "b ..."]], params: PyTree,
+    stats: PyTree, layout: Layout, domain: Domain, indices: Indices, augment: Augment, *,
+    batch_size: int = BATCH, threads: int = 2,
+) -> Shaped[np.ndarray, "m ..."]:  # fmt: skip
+    """What a network says of some images of a domain, in the order asked for.
 
-    The last batch is filled up with blank images, which count nowhere: every call is of one
-    shape and compiles once.
+    Args:
+        predict: By :func:`make_predict`.
+        pick: From what it says of a batch to what is wanted of it, such as the features.
+        params: The network's.
+        stats: The network's.
+        layout: Where arrays lie.
+        domain: Whose images.
+        indices: Which of them: one or more.
+        augment: Says how they are tested.
+        batch_size: Images at once. The last batch is filled up with blank ones, which are left
+            out again: every call is of one shape and compiles once.
+        threads: How many read images.
     """
-    hits = np.zeros(num_classes, np.int64)
     batches = plain_batches(layout, domain, indices, augment, batch_size, threads)
-    for batch in batches:
-        hits += np.asarray(count_hits(params, stats, *layout.put_batch(batch)))
-    return Accuracy(hits, np.bincount(domain.label[indices], minlength=num_classes))
-
-
-def features_of(
-    embed: Embed, params: PyTree, stats: PyTree, layout: Layout, domain: Domain,
-    indices: Indices, augment: Augment, *, batch_size: int = BATCH, threads: int = 2,
-) -> Float[np.ndarray, "m d"]:  # fmt: skip
-    """Features of some images of a domain, in the order asked for."""
-    found = [
-        np.asarray(embed(params, stats, layout.put_batch(batch.images)))
-        for batch in plain_batches(layout, domain, indices, augment, batch_size, threads)
-    ]
+    found = [np.asarray(pick(predict(params, stats, layout.put_batch(b)))) for b in batches]
     # Only the last batch is filled up, behind its images.
     return np.concatenate(found)[: len(indices)]
 
@@ -123,14 +105,13 @@ def features_of(
 def plain_batches(
     layout: Layout, domain: Domain, indices: Indices, augment: Augment, batch_size: int,
     threads: int,
-) -> Iterator[Padded]:  # fmt: skip
+) -> Iterator[UInt8[np.ndarray, "b h w 3"]]:  # fmt: skip
     """Images as they are tested, in batches of one size that the devices can share.
 
     Every process reads its own part of each batch; they go through the batches together.
     """
     size = -(-batch_size // layout.num_devices) * layout.num_devices
-    own, label = layout.rows(size), domain.label[indices]
-    count = own.stop - own.start
+    own = layout.rows(size)
 
     def view(index: int) -> np.ndarray:
         return augment.evaluation(domain.images[index])
@@ -138,9 +119,7 @@ def plain_batches(
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         for start in range(0, len(indices), size):
             chosen = indices[start : start + size][own]
-            images = np.zeros((count, augment.size, augment.size, 3), np.uint8)
+            images = np.zeros((own.stop - own.start, augment.size, augment.size, 3), np.uint8)
             for place, image in enumerate(pool.map(view, map(int, chosen))):
                 images[place] = image
-            padded = np.zeros(count, np.int32)
-            padded[: len(chosen)] = label[start : start + size][own]
-            yield Padded(images, padded, np.arange(count) < len(chosen))
+            yield images

@@ -1,27 +1,27 @@
 """How good a state is on the target and on the sources, as the experiment has it tested."""
 
 import functools
-from collections.abc import Mapping
-from typing import NamedTuple, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
 from jaxtyping import Float, Int, PyTree
+from PIL import Image
 
-from jaxclr.evaluation import (
-    Accuracy,
-    CountHits,
-    Embed,
-    Indices,
-    evaluate,
-    features_of,
-)
+from jaxclr.evaluation import Accuracy, Indices, Predict, Seen, over_images
 from jaxclr.experiment import Experiment
 from jaxclr.pipeline.source import Domain
 from jaxclr.pipeline.split import Split, left_out, pooled
-from jaxclr.probe import Probe, domain_probe, linear_probe, nearest_neighbors
+from jaxclr.probe import Probe, domain_probe, linear_probe, nearest_neighbors, probabilities
+from jaxclr.records import Features, Mistakes, Predictions, Tested
 from jaxclr.training.layout import Layout
 from jaxclr.training.state import TrainState
+
+MISTAKES = 24
+"""Most of the surest mistakes that are kept."""
+MISTAKE_SIZE = 128
+"""Largest side of their pictures, in pixels."""
 
 
 class Scores(NamedTuple):
@@ -55,41 +55,72 @@ class Evaluator:
         split: Whose label is kept.
         num_classes: ``k``.
         layout: Where arrays lie.
-        count_hits: Jitted.
-        embed: Jitted.
+        predict: By :func:`~jaxclr.evaluation.make_predict`.
     """
 
     def __init__(
         self, experiment: Experiment, sources: tuple[Domain, ...], target: Domain, split: Split,
-        num_classes: int, layout: Layout, count_hits: CountHits, embed: Embed,
+        num_classes: int, layout: Layout, predict: Predict,
     ):  # fmt: skip
         self._experiment, self._sources, self._target = experiment, sources, target
         self._split, self._num_classes, self._layout = split, num_classes, layout
         self._left_out = left_out(split, sources)
         self._known = np.flatnonzero(target.label >= 0)
-        self._count_hits, self._embed = count_hits, embed
+        self._predict = predict
 
     def __call__(self, state: TrainState) -> Scores:
         """The accuracies by the experiment's way of testing."""
         how = self._experiment.evaluation
         return self._probe(state, how) if isinstance(how, Probe) else self._classify(state)
 
-    def domain_probe(self, state: TrainState) -> float | None:
-        """How well the domain can be read off the features, in %; None where it is not asked."""
+    def tested(self, state: TrainState) -> Tested:
+        """What is kept of a state for reports."""
+        predictions = self._predictions(state)
+        return Tested(predictions, self._sample(state), self._mistakes(predictions))
+
+    def _predictions(self, state: TrainState) -> Predictions:
+        how, label = self._experiment.evaluation, self._target.label[self._known]
+        if isinstance(how, Probe):
+            taught = self._gathered(state, self._taught(how))
+            tested = self._features(state, self._target, self._known)
+            shares = probabilities(*taught, tested, num_classes=self._num_classes)
+        else:
+            logits = self._seen(state, lambda seen: seen.logits, self._target, self._known)
+            shares = np.asarray(jax.nn.softmax(logits.astype(np.float32)))
+        guess, each = shares.argmax(-1), np.arange(len(label))
+        return Predictions(
+            tuple(self._target.paths[i] for i in self._known), label, guess.astype(np.int32),
+            shares[each, guess], shares[each, label],
+        )  # fmt: skip
+
+    def _sample(self, state: TrainState) -> Features | None:
+        """Features of some images of every domain, the same whatever the target."""
         most = self._experiment.domain_probe
         if not most:
             return None
         domains = (*self._sources, self._target)
         count = min(most, *(len(domain.paths) for domain in domains))
-        # The same images whatever the target: chosen by the domain's own size alone.
-        chosen = [
-            np.random.Generator(np.random.Philox(len(domain.paths))).permutation(len(domain.paths))[
-                :count
-            ]
-            for domain in domains
-        ]
-        return domain_probe(
-            [self._features(state, *pair) for pair in zip(domains, chosen, strict=True)]
+        features, label = [], []
+        for domain in domains:
+            # By the domain's own size alone.
+            draw = np.random.Generator(np.random.Philox(len(domain.paths)))
+            chosen = draw.permutation(len(domain.paths))[:count]
+            features.append(self._features(state, domain, chosen))
+            label.append(domain.label[chosen])
+        place = np.repeat(np.arange(len(domains), dtype=np.int32), count)
+        return Features(np.concatenate(features), place, np.concatenate(label))
+
+    def _mistakes(self, found: Predictions) -> Mistakes:
+        wrong = np.flatnonzero(found.guess != found.label)
+        surest = wrong[np.argsort(-found.confidence[wrong], kind="stable")][:MISTAKES]
+        size = min(self._experiment.augment.size, MISTAKE_SIZE)
+        images = np.zeros((len(surest), size, size, 3), np.uint8)
+        for place, i in enumerate(surest):
+            shown = self._experiment.augment.evaluation(self._target.images[int(self._known[i])])
+            images[place] = np.asarray(Image.fromarray(shown).resize((size, size)))
+        path = tuple(found.path[i] for i in surest)
+        return Mistakes(
+            images, path, found.label[surest], found.guess[surest], found.confidence[surest]
         )
 
     def tested_params(self, state: TrainState) -> PyTree:
@@ -103,14 +134,9 @@ class Evaluator:
         return gather(means)
 
     def _classify(self, state: TrainState) -> Scores:
-        params = self.tested_params(state)
-
         def on(domain: Domain, indices: Indices) -> Accuracy:
-            return evaluate(
-                self._count_hits, params, state.stats, self._layout, domain, indices,
-                self._experiment.augment, num_classes=self._num_classes,
-                threads=self._experiment.threads,
-            )  # fmt: skip
+            guess = self._seen(state, lambda seen: seen.logits.argmax(-1), domain, indices)
+            return self._accuracy(guess, domain.label[indices])
 
         def over(indices: tuple[np.ndarray, ...]) -> Accuracy:
             pairs = zip(self._sources, indices, strict=True)
@@ -158,12 +184,23 @@ class Evaluator:
     def _features(
         self, state: TrainState, domain: Domain, indices: Indices
     ) -> Float[np.ndarray, "m d"]:
-        return features_of(
-            self._embed, self.tested_params(state), state.stats, self._layout, domain, indices,
-            self._experiment.augment, threads=self._experiment.threads,
+        return self._seen(state, lambda seen: seen.features, domain, indices)
+
+    def _seen(
+        self, state: TrainState, pick: Callable[[Seen], Any], domain: Domain, indices: Indices
+    ) -> np.ndarray:
+        return over_images(
+            self._predict, pick, self.tested_params(state), state.stats, self._layout, domain,
+            indices, self._experiment.augment, threads=self._experiment.threads,
         )  # fmt: skip
 
     def _accuracy(self, guess: Int[np.ndarray, " m"], label: Int[np.ndarray, " m"]) -> Accuracy:
-        count = self._num_classes
-        hits = np.bincount(label[guess == label], minlength=count)
-        return Accuracy(hits, np.bincount(label, minlength=count))
+        return Accuracy.of(guess, label, self._num_classes)
+
+
+def domains_probed(sample: Features | None) -> float | None:
+    """How well the domain can be read off a sample's features, in %; None without a sample."""
+    if sample is None:
+        return None
+    count = len(np.unique(sample.domain))
+    return domain_probe([sample.features[sample.domain == i] for i in range(count)])

@@ -2,18 +2,22 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from jaxclr.errors import JaxclrError
+from jaxclr.loggers import Loggers
 
 GRADIENT = "_gradient"
 """What follows the name of a term in that of its gradient's norm."""
 COUNTS = ("unlabeled", "kept", "known", "right")
-STEPS = "/steps"
-"""Under which a window counts its steps; no term can be named so."""
+STEPS, PARTS = "/steps", "/parts"
+"""Under which a window counts its steps, and the guesses of each domain and class; no term can be
+named so."""
 
 
 class Journal:
@@ -24,10 +28,12 @@ class Journal:
     Args:
         path: Where it is.
         writes: Whether this process writes it; of several, one does.
+        loggers: What else is told each line.
     """
 
-    def __init__(self, path: Path, *, writes: bool = True):
+    def __init__(self, path: Path, *, writes: bool = True, loggers: Loggers | None = None):
         self.path, self._writes = path, writes
+        self._loggers = loggers or Loggers()
 
     def lines(self) -> list[dict[str, Any]]:
         """All lines; one that a killed process left half-written is not one."""
@@ -45,6 +51,7 @@ class Journal:
         temporary = self.path.with_suffix(".tmp")
         temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
         temporary.replace(self.path)
+        self._loggers.begin(step, kept)
 
     def write(self, step: int, values: Mapping[str, Any]) -> None:
         """Adds a line."""
@@ -52,6 +59,7 @@ class Journal:
             return
         with self.path.open("a") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
+        self._loggers.write(step, values)
 
 
 class Window:
@@ -59,17 +67,24 @@ class Window:
 
     Args:
         sums: Those of a window that was left open.
+        domains: Names of the sources.
+        classes: Names of the classes.
     """
 
-    def __init__(self, sums: Mapping[str, float] = MappingProxyType({})):
-        self._sums = dict(sums)
+    def __init__(
+        self, sums: Mapping[str, Any] = MappingProxyType({}), *,
+        domains: Sequence[str] = (), classes: Sequence[str] = (),
+    ):  # fmt: skip
+        self._sums = {name: value for name, value in sums.items() if name != PARTS}
+        self._parts = np.asarray(sums.get(PARTS, 0.0))
+        self._domains, self._classes = domains, classes
 
     @property
-    def sums(self) -> Mapping[str, float]:
-        """Of the steps taken in since the last line, and how many they are; empty for none."""
-        return self._sums
+    def sums(self) -> Mapping[str, Any]:
+        """Of the steps that no line tells of yet, and how many they are; empty for none."""
+        return {**self._sums, **({PARTS: self._parts.tolist()} if self._parts.ndim else {})}
 
-    def add(self, step: int, values: Mapping[str, float]) -> None:
+    def add(self, step: int, values: Mapping[str, Any]) -> None:
         """Takes the metrics of step ``step`` in.
 
         Raises:
@@ -79,7 +94,7 @@ class Window:
             culprits = [
                 name
                 for name, value in values.items()
-                if name != "loss" and not math.isfinite(value)
+                if name not in ("loss", PARTS) and not math.isfinite(value)
             ]
             raise JaxclrError(
                 f"The loss is {values['loss']} at step {step}; not finite: "
@@ -88,7 +103,10 @@ class Window:
                 "another --workdir."
             )
         for name, value in {STEPS: 1, **values}.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
+            if name == PARTS:
+                self._parts = self._parts + np.asarray(value)
+            else:
+                self._sums[name] = self._sums.get(name, 0.0) + value
 
     def close(self) -> dict[str, float | None]:
         """The means over the window, which is empty thereafter."""
@@ -104,6 +122,32 @@ class Window:
                 100 * sums["right"] / sums["known"] if sums["known"] else None
             )
         return line
+
+    def close_parts(self) -> dict[str, dict[str, float | None]]:
+        """Keep rate and accuracy of the guesses, in %, of each domain and of each class.
+
+        Of all steps since it was last asked. Classes are the true ones: of a class without an
+        image there is nothing to say, and None stands for it. Empty where nothing is guessed.
+        """
+        counts, self._parts = self._parts, np.zeros(())
+        if not counts.ndim:
+            return {}
+        seen, kept, right = np.moveaxis(counts, -1, 0)
+        # The last column is of images whose class nobody knows.
+        known = np.s_[:, :-1]
+        shares = {
+            "keep_rate_by_domain": (self._domains, kept.sum(1), seen.sum(1)),
+            "accuracy_by_domain": (self._domains, right.sum(1), kept[known].sum(1)),
+            "keep_rate_by_class": (self._classes, kept[known].sum(0), seen[known].sum(0)),
+            "accuracy_by_class": (self._classes, right[known].sum(0), kept[known].sum(0)),
+        }
+        return {
+            f"pseudo_label_{what}": {
+                name: 100 * float(some) / float(every) if every else None
+                for name, some, every in zip(*share, strict=True)
+            }
+            for what, share in shares.items()
+        }
 
 
 def late_pseudo_labels(

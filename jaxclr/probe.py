@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -48,12 +48,27 @@ def linear_probe(
     It is regularised as scikit-learn's is (C = 1) and learned to convergence, so that nothing is
     drawn at random.
     """
+    return _probe(features, label).predict(tested)
+
+
+def probabilities(
+    features: Float[np.ndarray, "m d"], label: Int[np.ndarray, " m"],
+    tested: Float[np.ndarray, "t d"], *, num_classes: int,
+) -> Float[np.ndarray, "t k"]:  # fmt: skip
+    """Class probabilities that :func:`linear_probe` has for ``tested``; 0 of classes not taught."""
+    model = _probe(features, label)
+    found = np.zeros((len(tested), num_classes))
+    found[:, model.classes_] = model.predict_proba(tested)
+    return found
+
+
+def _probe(features: Float[np.ndarray, "m d"], label: Int[np.ndarray, " m"]) -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=10_000, tol=1e-3))
-    return model.fit(features, label).predict(tested)
+    return model.fit(features, label)
 
 
 def nearest_neighbors(

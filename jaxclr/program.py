@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from jaxclr.evaluation import CountHits, Embed, make_count_hits, make_embed
+from jaxclr.evaluation import Predict, make_predict
 from jaxclr.experiment import Experiment
 from jaxclr.models.chunks import compiler_options, refuse_misfit
 from jaxclr.training.layout import Layout
@@ -18,8 +18,7 @@ class Program(NamedTuple):
     """The functions of a run, jitted."""
 
     train_step: TrainStep
-    count_hits: CountHits
-    embed: Embed
+    predict: Predict
 
 
 def make_program(experiment: Experiment, setting: Setting, layout: Layout) -> Program:
@@ -37,8 +36,7 @@ def make_program(experiment: Experiment, setting: Setting, layout: Layout) -> Pr
         out_shardings=(layout.shardings(state), layout.replicated),
         compiler_options=compiler_options() if frugal else None,
     )  # fmt: skip
-    embed = make_embed(setting.network, experiment.augment, setting.dtype, layout)
-    return Program(step, make_count_hits(setting, layout), embed)
+    return Program(step, make_predict(setting.network, experiment.augment, setting.dtype, layout))
 
 
 def refuse_chunks(experiment: Experiment, domains: int) -> None:

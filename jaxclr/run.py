@@ -1,6 +1,6 @@
 """One run: an experiment on one target with one seed, from its folder to its results."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from jaxclr.pipeline.split import Split, count_labels, draw_split, labels_of_cla
 from jaxclr.pipeline.split_files import read_split, split_name, write_split
 from jaxclr.program import Program, make_program, refuse_chunks
 from jaxclr.progress import RunView
+from jaxclr.records import RESULTS, TESTED, write_tested
 from jaxclr.results import write_results
 from jaxclr.start import first_network
 from jaxclr.survey import Renewal
@@ -71,7 +72,7 @@ class Run:
     @property
     def is_finished(self) -> bool:
         """Whether there are results."""
-        return (self.folder / "results.json").exists()
+        return (self.folder / RESULTS).exists()
 
     @property
     def held_out(self) -> Domain:
@@ -209,21 +210,23 @@ class Run:
             with stop.listening(), view:
                 state = train(
                     state, self._batches_from(start), self._step, evaluator,
-                    renew=self._renewal(), start=start, window=Window(sums), plan=self.plan,
+                    renew=self._renewal(), start=start, window=self._window(sums), plan=self.plan,
                     layout=self.layout, clock=clock, journal=journal, checkpoints=checkpoints,
                     view=view, on_pace=on_pace, stop=stop,
                 )  # fmt: skip
         finally:
             checkpoints.close()
-        params, domain_probe = evaluator.tested_params(state), evaluator.domain_probe(state)
+        params, tested = evaluator.tested_params(state), evaluator.tested(state)
         if not leads():
             return
         write_own(self.folder / "weights.npz", params, state.stats)
+        write_tested(self.folder / TESTED, tested)
         write_results(
-            self.folder / "results.json", journal.lines(),
-            experiment=self.experiment.name, target=self.target, seed=self.seed,
-            classes=self.collection.classes, plan=self.plan, clock=clock, layout=self.layout,
-            domain_probe_accuracy=domain_probe,
+            self.folder / RESULTS, journal.lines(),
+            experiment=self.experiment.name, dataset=self.experiment.dataset.name,
+            target=self.target, seed=self.seed, classes=self.collection.classes,
+            domains=(*(domain.name for domain in self.sources), self.target),
+            plan=self.plan, clock=clock, layout=self.layout, tested=tested,
         )  # fmt: skip
 
     def _begun(self, checkpoints: Checkpoints, journal: Journal, console: Console) -> Restored:
@@ -246,8 +249,11 @@ class Run:
     def _evaluator(self) -> Evaluator:
         return Evaluator(
             self.experiment, self.sources, self.held_out, self.split,
-            len(self.collection.classes), self.layout, self.program.count_hits, self.program.embed,
+            len(self.collection.classes), self.layout, self.program.predict,
         )  # fmt: skip
+
+    def _window(self, sums: Mapping[str, Any]) -> Window:
+        return Window(sums, domains=[d.name for d in self.sources], classes=self.collection.classes)
 
     def _renewal(self) -> Renewal | None:
         e = self.experiment

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxclr.evaluation import features_of, make_embed
+from jaxclr.evaluation import make_predict, over_images
 from jaxclr.experiment import Experiment
 from jaxclr.models.network import PureNetwork
 from jaxclr.models.pretrained import Origin, pretrained
@@ -50,13 +50,20 @@ def first_network(
     if not needs_start(experiment.model):
         return network, origin
     dtype = jnp.dtype(experiment.dtype)
-    embed = make_embed(network, experiment.augment, dtype, layout, embedding=True)
+    predict = make_predict(network, experiment.augment, dtype, layout)
     found, label = [], []
     for domain, labeled in zip(sources, split.labeled, strict=True):
         indices = np.flatnonzero(domain.train)
         found.append(
-            features_of(
-                embed, network.params, network.stats, layout, domain, indices, experiment.augment
+            over_images(
+                predict,
+                lambda seen: seen.embedding,
+                network.params,
+                network.stats,
+                layout,
+                domain,
+                indices,
+                experiment.augment,
             )
         )
         label.append(np.where(np.isin(indices, labeled), domain.label[indices], -1))

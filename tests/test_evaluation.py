@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from toy import Toy, toy_experiment
 
-from jaxclr.evaluation import Accuracy, evaluate, make_count_hits
+from jaxclr.evaluation import Accuracy, make_predict, over_images
 from jaxclr.methods.erm import erm
 from jaxclr.models.convnet import ConvNet
 from jaxclr.training.layout import make_layout
@@ -27,24 +27,27 @@ def one_by_one(domain, indices):
     return hits
 
 
+def evaluate(domain, indices, **how):
+    layout, network = make_layout(8), SETTING.network
+    guess = over_images(
+        make_predict(network, AUGMENT, SETTING.dtype, layout), lambda seen: seen.logits.argmax(-1),
+        network.params, network.stats, layout, domain, indices, AUGMENT, **how,
+    )  # fmt: skip
+    return Accuracy.of(guess, domain.label[indices], 3)
+
+
 @pytest.mark.parametrize("batch_size", [5, 36, 64])
 def test_the_padded_last_batch_counts_nothing_twice_and_nothing_it_should_not(batch_size):
-    domain, layout = Toy().load().domains[1], make_layout(8)
+    domain = Toy().load().domains[1]
     indices = range(len(domain.paths))
-    accuracy = evaluate(
-        make_count_hits(SETTING, layout), SETTING.network.params, SETTING.network.stats, layout,
-        domain, indices, AUGMENT, num_classes=3, batch_size=batch_size,
-    )  # fmt: skip
+    accuracy = evaluate(domain, indices, batch_size=batch_size)
     np.testing.assert_array_equal(accuracy.hits, one_by_one(domain, indices))
     np.testing.assert_array_equal(accuracy.counts, [12, 12, 12])
 
 
 def test_some_images_of_a_domain_are_tested_by_their_indices():
-    domain, layout, indices = Toy().load().domains[0], make_layout(8), np.array([0, 1, 13, 30])
-    accuracy = evaluate(
-        make_count_hits(SETTING, layout), SETTING.network.params, SETTING.network.stats, layout,
-        domain, indices, AUGMENT, num_classes=3,
-    )  # fmt: skip
+    domain, indices = Toy().load().domains[0], np.array([0, 1, 13, 30])
+    accuracy = evaluate(domain, indices)
     np.testing.assert_array_equal(accuracy.counts, [2, 1, 1])
     np.testing.assert_array_equal(accuracy.hits, one_by_one(domain, indices))
 

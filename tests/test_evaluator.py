@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from toy import Toy, toy_experiment
 
-from jaxclr.evaluation import features_of, make_count_hits, make_embed
-from jaxclr.evaluator import Evaluator
+from jaxclr.evaluation import make_predict, over_images
+from jaxclr.evaluator import Evaluator, domains_probed
 from jaxclr.pipeline.split import draw_split, left_out
 from jaxclr.probe import Classify, Probe, domain_probe, linear_probe, nearest_neighbors
 from jaxclr.training.layout import make_layout
@@ -21,21 +21,20 @@ SETTING = Setting(
     EXPERIMENT.model.build(3, seed=1), EXPERIMENT.method, EXPERIMENT.optimizer.build(steps=1),
     num_classes=3, num_domains=2, steps=1, mean=(0.5,) * 3, std=(0.5,) * 3, ema_decay=0.9,
 )  # fmt: skip
-COUNT_HITS = make_count_hits(SETTING, LAYOUT)
-ONE = np.arange(8) < 1
-EMBED = make_embed(SETTING.network, EXPERIMENT.augment, SETTING.dtype, LAYOUT)
+PREDICT = make_predict(SETTING.network, EXPERIMENT.augment, SETTING.dtype, LAYOUT)
 STATE = initial_state(SETTING)
 
 
 def evaluator(split=SPLIT, **changes) -> Evaluator:
     experiment = dataclasses.replace(EXPERIMENT, **changes)
-    return Evaluator(experiment, tuple(SOURCES), TARGET, split, 3, LAYOUT, COUNT_HITS, EMBED)
+    return Evaluator(experiment, tuple(SOURCES), TARGET, split, 3, LAYOUT, PREDICT)
 
 
 def features(domain, indices):
-    return features_of(
-        EMBED, STATE.params, STATE.stats, LAYOUT, domain, indices, EXPERIMENT.augment
-    )
+    return over_images(
+        PREDICT, lambda seen: seen.features, STATE.params, STATE.stats, LAYOUT, domain, indices,
+        EXPERIMENT.augment,
+    )  # fmt: skip
 
 
 def test_features_come_in_the_order_asked_for_and_without_the_padding():
@@ -86,17 +85,44 @@ def test_the_accuracy_on_what_is_held_back_is_that_of_the_classifier():
     for domain, aside in zip(SOURCES, left_out(split, SOURCES), strict=True):
         for i in aside:
             batch = np.stack([EXPERIMENT.augment.evaluation(domain.images[i])] * 8)
-            found = COUNT_HITS(STATE.params, STATE.stats, batch, domain.label[[i] * 8], ONE)
-            hits += int(found.sum())
+            found = PREDICT(STATE.params, STATE.stats, batch).logits[0]
+            hits += int(found.argmax() == domain.label[i])
     assert evaluator(split)(STATE).held_back.total == pytest.approx(100 * hits / 36)
 
 
 def test_the_domain_probe_takes_as_many_images_of_every_domain():
-    value = evaluator(domain_probe=20).domain_probe(STATE)
+    sample = evaluator(domain_probe=20).tested(STATE).features
     order = np.random.Generator(np.random.Philox(36)).permutation(36)[:20]
     expected = domain_probe([features(d, order) for d in (*SOURCES, TARGET)])
-    np.testing.assert_allclose(value, expected)
-    assert evaluator(domain_probe=0).domain_probe(STATE) is None
+    np.testing.assert_allclose(domains_probed(sample), expected)
+    assert np.bincount(sample.domain).tolist() == [20, 20, 20]
+    np.testing.assert_array_equal(sample.label[40:], TARGET.label[order])
+    assert domains_probed(evaluator(domain_probe=0).tested(STATE).features) is None
+
+
+@pytest.mark.parametrize("how", [Classify(), Probe(neighbors=3)])
+def test_predictions_are_those_that_the_accuracy_counts(how):
+    told = evaluator(evaluation=how)
+    found, counted = told.tested(STATE).predictions, told(STATE).target
+    for label in range(3):
+        right = (found.guess == label) & (found.label == label)
+        assert right.sum() == counted.hits[label]
+    assert found.path == TARGET.paths
+    right = found.guess == found.label
+    np.testing.assert_array_equal(found.truth[right], found.confidence[right])
+    assert np.all(found.truth[~right] < found.confidence[~right])
+    assert np.all((found.confidence >= 1 / 3) & (found.confidence <= 1))
+
+
+def test_the_surest_mistakes_come_first_with_their_pictures():
+    found = evaluator().tested(STATE)
+    predictions, mistakes = found.predictions, found.mistakes
+    wrong = [i for i in range(36) if predictions.guess[i] != predictions.label[i]]
+    assert len(wrong) > 2
+    surest = sorted(wrong, key=lambda i: -predictions.confidence[i])[:24]
+    assert mistakes.path == tuple(TARGET.paths[i] for i in surest)
+    shown = [EXPERIMENT.augment.evaluation(TARGET.images[i]) for i in surest]
+    np.testing.assert_array_equal(mistakes.images, np.stack(shown))
 
 
 def test_the_last_weights_the_average_or_the_mean_of_both_are_tested():

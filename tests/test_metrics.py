@@ -3,7 +3,7 @@ import json
 import pytest
 
 from jaxclr.errors import JaxclrError
-from jaxclr.metrics import Journal, Window, late_pseudo_labels, mean_gradient_norms
+from jaxclr.metrics import PARTS, Journal, Window, late_pseudo_labels, mean_gradient_norms
 
 
 def guesses(kept, right, unlabeled=10.0):
@@ -35,6 +35,28 @@ def test_a_window_left_open_is_closed_by_another_as_if_it_had_not_been():
     second.add(2, steps[2])
     assert second.close() == whole.close()
     assert not second.sums
+
+
+def test_rates_of_a_domain_and_of_a_class_are_pooled_over_steps():
+    # Two domains, classes a and b, and images of no known class: seen, kept, right of each.
+    first = [[[4, 2, 1], [2, 0, 0], [2, 2, 0]], [[1, 1, 1], [0, 0, 0], [3, 0, 0]]]
+    second = [[[0, 0, 0], [2, 2, 1], [0, 0, 0]], [[3, 1, 0], [0, 0, 0], [1, 1, 0]]]
+    window = Window(domains=["day", "dusk"], classes=["a", "b"])
+    window.add(1, {"loss": 1.0, PARTS: first})
+    assert window.close() == {"loss": 1.0}
+    window = Window(json.loads(json.dumps(window.sums)), domains=["day", "dusk"], classes="ab")
+    window.add(2, {"loss": 1.0, PARTS: second})
+    assert window.close_parts() == {
+        "pseudo_label_keep_rate_by_domain": {"day": 100 * 6 / 10, "dusk": 100 * 3 / 8},
+        "pseudo_label_accuracy_by_domain": {"day": 100 * 2 / 4, "dusk": 100 * 1 / 2},
+        "pseudo_label_keep_rate_by_class": {"a": 100 * 4 / 8, "b": 100 * 2 / 4},
+        "pseudo_label_accuracy_by_class": {"a": 100 * 2 / 4, "b": 100 * 1 / 2},
+    }
+    assert window.close_parts() == {} and window.close() == {"loss": 1.0}
+    window.add(3, {"loss": 1.0, PARTS: [[[0, 0, 0]] * 3, [[1, 0, 0]] * 3]})
+    nothing = window.close_parts()
+    assert nothing["pseudo_label_keep_rate_by_domain"] == {"day": None, "dusk": 0.0}
+    assert nothing["pseudo_label_accuracy_by_class"] == {"a": None, "b": None}
 
 
 def test_no_guess_kept_has_no_accuracy():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from toy import Toy, toy_experiment
 
-from jaxclr.evaluation import features_of, make_embed
+from jaxclr.evaluation import make_predict, over_images
 from jaxclr.models.convnet import ConvNet
 from jaxclr.models.heads import Mlp, Prototypes
 from jaxclr.run import Run
@@ -54,9 +54,18 @@ def test_a_run_starts_where_its_model_says(tmp_path, start):
             network.params["head"]["prototypes"], plain.params["head"]["prototypes"]
         )
         return
-    embed = make_embed(plain, experiment.augment, np.float32, run.layout, embedding=True)
+    predict = make_predict(plain, experiment.augment, np.float32, run.layout)
     found = [
-        features_of(embed, plain.params, plain.stats, run.layout, d, i, experiment.augment)
+        over_images(
+            predict,
+            lambda seen: seen.embedding,
+            plain.params,
+            plain.stats,
+            run.layout,
+            d,
+            i,
+            experiment.augment,
+        )
         for d, i in zip(run.sources, run.split.labeled, strict=True)
     ]
     label = np.concatenate(

@@ -64,6 +64,38 @@ def read_own(path: Path, arrays: Mapping[str, np.ndarray], params: PyTree, stats
     return Loaded(filled(PARAMS), filled(STATS), report + kept)
 
 
+def read_all(
+    path: Path, arrays: Mapping[str, np.ndarray], params: PyTree, stats: PyTree
+) -> tuple[PyTree, PyTree]:
+    """The arrays laid out as a network's, all of them.
+
+    Args:
+        path: Where the arrays were read, for messages.
+        arrays: As :func:`write_own` wrote them.
+        params: The network's.
+        stats: The network's.
+
+    Returns:
+        Its trained parameters and running statistics.
+
+    Raises:
+        InputError: An array is missing, left over, or of another shape.
+    """
+    trees = {PARAMS: params, STATS: stats}
+    wanted = {kind: _named(kind, tree) for kind, tree in trees.items()}
+    every = wanted[PARAMS] | wanted[STATS]
+    parts = {_part(name) for name in arrays.keys() | every.keys()}
+    if wrong := [text for part in sorted(parts) for text in _misfits(part, arrays, every)]:
+        raise InputError(
+            f"{path} does not hold the weights of the experiment beside it: {'; '.join(wrong)}."
+        )
+    filled = [
+        jax.tree.unflatten(jax.tree.structure(trees[kind]), [arrays[name] for name in wanted[kind]])
+        for kind in trees
+    ]
+    return filled[0], filled[1]
+
+
 def _part(name: str) -> str:
     """Whether an array is of the backbone, the head, or something else."""
     return name.partition("/")[2].partition("/")[0]

@@ -22,7 +22,7 @@ class Restored(NamedTuple):
     step: int
     seconds: float
     """How long the run had taken until then."""
-    window: Mapping[str, float] = MappingProxyType({})
+    window: Mapping[str, Any] = MappingProxyType({})
     """Sums of the metrics of the steps before it of which no line tells yet."""
 
 
@@ -57,7 +57,7 @@ class Checkpoints:
     def save(
         self, step: int, state: TrainState, *,
         seconds: float, source_accuracy: float | None,
-        window: Mapping[str, float] = MappingProxyType({}),
+        window: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         """Starts saving; the state is copied before this returns.
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -129,7 +129,7 @@ def train(
         if plan.tests(step) or stopped:
             found = test(state) if plan.tests(step) else None
             if found:
-                journal.write(step, _tested(found))
+                journal.write(step, {**_tested(found), **window.close_parts()})
                 view.tested(step, found.target.total, found.source.total)
             checkpoints.save(
                 step, state, seconds=clock.seconds, window=window.sums,
@@ -144,8 +144,8 @@ def train(
     return state
 
 
-def _fetched(metrics: Metrics) -> dict[str, float]:
-    return {name: float(value) for name, value in jax.device_get(metrics).items()}
+def _fetched(metrics: Metrics) -> dict[str, Any]:
+    return {name: value.tolist() for name, value in jax.device_get(metrics).items()}
 
 
 def _tested(found: Scores) -> dict[str, object]:

@@ -123,27 +123,33 @@ class Passes:
 
     def averaged(self) -> tuple[Prediction, Prediction]:
         """What the averaged weights say of both strong views."""
-        network, stats = self.setting.network, self.state.stats
-        ema = self.setting.gathered(self.state.ema)
-        return (
-            self._beside(network, ema, stats, "strong", train=True),
-            self._beside(network, ema, stats, "second", train=True),
-        )
+        return self._by_average(self.view("strong")), self._by_average(self.view("second"))
+
+    def taught(self) -> Prediction:
+        """What the averaged weights say of all weak views."""
+        return self._by_average(self.joined("weak"))
 
     def encoded(
         self, encoder: PureNetwork, frozen: Frozen, fields: Sequence[Strong]
     ) -> tuple[Float[Array, "b p"], ...]:
         """Features of some views by the frozen encoder, in float32."""
         params, stats = frozen.prior
-        seen = [self._beside(encoder, params, stats, field, train=False) for field in fields]
+        seen = [
+            self._beside(encoder, params, stats, self.view(field), train=False) for field in fields
+        ]
         return tuple(prediction.features.astype(jnp.float32) for prediction in seen)
 
+    def _by_average(self, images: Shaped[Array, "b h w 3"]) -> Prediction:
+        ema = self.setting.gathered(self.state.ema)
+        return self._beside(self.setting.network, ema, self.state.stats, images, train=True)
+
     def _beside(
-        self, network: PureNetwork, params: PyTree, stats: PyTree, field: Strong, *, train: bool
-    ) -> Prediction:
+        self, network: PureNetwork, params: PyTree, stats: PyTree,
+        images: Shaped[Array, "b h w 3"], *, train: bool,
+    ) -> Prediction:  # fmt: skip
         """What another network says of a view, without gradient and recording nothing."""
         params, stats = jax.lax.stop_gradient((params, stats))
-        pixels, groups = self.pixels(self.view(field)), self.setting.num_domains
+        pixels, groups = self.pixels(images), self.setting.num_domains
         chunks = self.setting.chunks if train else 1
         prediction, _ = network(params, stats, pixels, groups=groups, train=train, chunks=chunks)
         return prediction
@@ -157,7 +163,7 @@ def forward(
 
     All weak views give pseudo-labels, without gradient; then the labeled weak views alone; then
     all strong views, second strong views, weak views with gradient, restyled weak views, and small
-    windows.
+    windows; at last those by averaged weights. The labeler may then remember what it saw of them.
 
     Args:
         setting: What the step is made from.
@@ -200,9 +206,11 @@ def forward(
         seen["crops"] = run.crops(params)
     if "average" in method.reads:
         seen["average"] = run.averaged()
+    if "teacher" in method.reads:
+        seen["teacher"] = run.taught()
     if setting.prior is not None and frozen.prior:
         seen["prior"] = run.encoded(setting.prior, frozen, strong)
-    return run.stats, memory, Outputs(
+    outputs = Outputs(
         **seen,
         label=jnp.asarray(labeled.label),
         given=given,
@@ -213,7 +221,9 @@ def forward(
         prototypes=params["head"].get("prototypes"),
         memory=memory,
         bank=state.bank,
-    )  # fmt: skip
+    )
+    memory = method.labeler.remember(memory, outputs)
+    return run.stats, memory, outputs._replace(memory=memory)
 
 
 def no_nudges(setting: Setting, batch: Batch) -> Nudges:

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PyTree
 
-from jaxclr.metrics import GRADIENT
+from jaxclr.metrics import GRADIENT, PARTS
 from jaxclr.training.passes import Nudges, forward, no_nudges
 from jaxclr.training.rows import join
 from jaxclr.training.state import Frozen, Setting, TrainState
 from jaxclr.types import Batch, Outputs
 
-Metrics = dict[str, Float[Array, ""]]
+Metrics = dict[str, Float[Array, "..."]]
 NOTHING = Frozen()
 
 
@@ -38,7 +38,7 @@ def make_train_step(setting: Setting) -> TrainStep:
         params = setting.gathered(params)
         stats, memory, outputs = forward(setting, params, state, batch, frozen, nudges)
         loss, terms = setting.method.loss(outputs)
-        metrics = {"loss": loss, **terms, **guesses(outputs, batch)}
+        metrics = {"loss": loss, **terms, **guesses(outputs, batch, setting.num_classes)}
         return setting.method.weighted(terms), (stats, memory, metrics)
 
     def train_step(
@@ -84,20 +84,25 @@ def gradient_norms(terms: Metrics, pull: Callable[[Metrics], PyTree]) -> Metrics
     return {f"{name}{GRADIENT}": norm(name) for name in terms}
 
 
-def guesses(outputs: Outputs, batch: Batch) -> Metrics:
+def guesses(outputs: Outputs, batch: Batch, num_classes: int) -> Metrics:
     """How many pseudo-labels of unlabeled images are kept, and how many of those are right.
 
-    Counts, so that they add up over steps. Here alone the labels that were hidden are looked at.
+    Counts, so that they add up over steps; once more of each domain and hidden class, images of no
+    known class last. Here alone the labels that were hidden are looked at.
     """
     if outputs.pseudo is None:
         return {}
     hidden = join(batch.labeled.label, batch.unlabeled.label, outputs.num_domains)
-    unlabeled = outputs.given < 0
-    kept = jnp.where(unlabeled, outputs.pseudo.weight, 0.0)
-    known = kept * (hidden >= 0)
+    unlabeled = (outputs.given < 0).astype(jnp.float32)
+    kept = unlabeled * outputs.pseudo.weight
+    right = kept * (outputs.pseudo.label == hidden) * (hidden >= 0)
+    counts = jnp.stack([unlabeled, kept, right], axis=-1)
+    domain = jax.nn.one_hot(outputs.domain, outputs.num_domains)
+    label = jax.nn.one_hot(jnp.where(hidden < 0, num_classes, hidden), num_classes + 1)
     return {
-        "unlabeled": unlabeled.sum().astype(jnp.float32),
+        "unlabeled": unlabeled.sum(),
         "kept": kept.sum(),
-        "known": known.sum(),
-        "right": (known * (outputs.pseudo.label == hidden)).sum(),
+        "known": (kept * (hidden >= 0)).sum(),
+        "right": right.sum(),
+        PARTS: jnp.einsum("bd,bk,bn->dkn", domain, label, counts, precision="highest"),
     }

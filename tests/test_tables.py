@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from jaxclr.report import markdown, screen, summarise, write_table
+from jaxclr.tables import markdown, screen, summarise, write_table
 
 RESULTS = [
     {"experiment": "toy", "target": target, "seed": seed, "accuracy": accuracy}
