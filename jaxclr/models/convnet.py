@@ -36,7 +36,7 @@ class Layers(nnx.Module):
         layer = nnx.remat(layer) if self.remat else layer
         for i in range(self.depth):
             x = layer(getattr(self, f"conv{i + 1}"), getattr(self, f"norm{i + 1}"), x)
-        return x.mean((1, 2)) if self.pooled else x.reshape(len(x), -1)
+        return x.mean((1, 2)) if self.pooled else x.reshape(x.shape[0], -1)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -81,8 +81,8 @@ class Layers(nnx.Module):
                 f"The model is of images of {self.size} px, and these are of {x.shape[2]} x "
                 f"{x.shape[1]}. Give --model.size and --augment.size the same number."
             )
-        x = self.patch_embed(x).reshape(len(x), -1, self.cls_token.shape[-1])
-        first = jnp.broadcast_to(self.cls_token[...], (len(x), 1, x.shape[-1]))
+        x = self.patch_embed(x).reshape(x.shape[0], -1, self.cls_token.shape[-1])
+        first = jnp.broadcast_to(self.cls_token[...], (x.shape[0], 1, x.shape[-1]))
         x = jnp.concatenate([first.astype(self.dtype), x], 1) + self.pos_embed[...]
         x = x.astype(self.dtype)
         block = nnx.remat(Block.__call__) if self.remat else Block.__call__

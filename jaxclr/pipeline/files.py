@@ -70,7 +70,10 @@ def hidden(name: str) -> bool:
     return name.startswith(".") or name in LITTER
 
 
-def walked(root: Path, *, follow_links: bool = False) -> Iterator[Entry]:
+def walked(
+    root: Path, *,
+    follow_links: bool = False, suffixes: tuple[str, ...] = WANTED, depth: int = MAX_DEPTH,
+) -> Iterator[Entry]:  # fmt: skip
     """Finds images and text files in a folder; hidden ones are passed over.
 
     Links are followed where they lead to something in ``root``, and passed over where they lead
@@ -80,6 +83,8 @@ def walked(root: Path, *, follow_links: bool = False) -> Iterator[Entry]:
     Args:
         root: An existing folder.
         follow_links: Whether links are followed out of ``root``, too.
+        suffixes: What names end in, in small letters.
+        depth: How many folders deep is looked.
 
     Raises:
         InputError: A folder cannot be listed, a link leads out of ``root`` and is not to be
@@ -91,7 +96,7 @@ def walked(root: Path, *, follow_links: bool = False) -> Iterator[Entry]:
     while waiting:
         inside, above = waiting.pop()
         for item in _items(os.path.join(container, inside)):
-            link, wanted = item.is_symlink(), item.name.lower().endswith(WANTED)
+            link, wanted = item.is_symlink(), item.name.lower().endswith(suffixes)
             folder = os.path.isdir(item.path) if link else item.is_dir()
             if not (folder or wanted):
                 continue
@@ -100,7 +105,7 @@ def walked(root: Path, *, follow_links: bool = False) -> Iterator[Entry]:
                 real = os.path.realpath(item.path) if follow_links else within(item.path, home)
             if not folder:
                 yield _plain(container, inside + item.name, item)
-            elif real not in above and len(above) <= MAX_DEPTH:
+            elif real not in above and len(above) <= depth:
                 waiting.append((f"{inside}{item.name}/", (*above, real)))
 
 
@@ -128,11 +133,12 @@ def within(path: str, home: str) -> str:
     return real
 
 
-def zipped(path: Path) -> Iterator[Entry]:
+def zipped(path: Path, *, suffixes: tuple[str, ...] = WANTED) -> Iterator[Entry]:
     """Finds images and text files in a zip; hidden ones, and zips in it, are passed over.
 
     Args:
         path: The zip.
+        suffixes: What names end in, in small letters.
 
     Raises:
         InputError: It cannot be read, or what has the name of an image is encrypted, is packed by
@@ -150,7 +156,7 @@ def zipped(path: Path) -> Iterator[Entry]:
             "archives are to be unpacked."
         ) from error
     for info in infos:
-        if not info.filename.lower().endswith(WANTED):
+        if not info.filename.lower().endswith(suffixes):
             continue
         name = _path_of(info)
         parts = [part for part in name.split("/") if part not in ("", ".")]
