@@ -10,7 +10,6 @@ import functools
 import logging
 import pathlib
 
-import matplotlib
 import numpy as np
 from fontTools.pens.basePen import BasePen
 from fontTools.ttLib import TTFont
@@ -73,6 +72,9 @@ def font_digits(font: str) -> tuple[Float[np.ndarray, "e 2 2"], ...]:
     Raises:
         FileNotFoundError: matplotlib does not ship that font.
     """
+    # Takes long, and is not needed to list an experiment's fields.
+    import matplotlib
+
     # Computer Modern was dated 1904 by its converter, on which fontTools remarks at each use.
     logging.getLogger("fontTools.ttLib.tables._h_e_a_d").setLevel(logging.ERROR)
     path = pathlib.Path(matplotlib.get_data_path(), "fonts", "ttf", f"{font}.ttf")

@@ -7,15 +7,19 @@ from typing import NamedTuple
 
 from rich.console import Console
 from rich.measure import Measurement
+from rich.table import Table
 
 from jaxclr.comparison import Row, screens, write_comparison
 from jaxclr.errors import InputError
 from jaxclr.experiment import Experiment
 from jaxclr.jobs import Job
 from jaxclr.main import load_experiment, parse
-from jaxclr.pipeline.source import Collection
-from jaxclr.report import summarise, write_table
+from jaxclr.pipeline.source import Collection, Dataset
 from jaxclr.sweep import all_results, all_runs
+from jaxclr.tables import summarise, write_table
+
+Loaded = dict[Dataset, Collection]
+"""Images of data sets that several experiments share."""
 
 WIDEST = 1000
 """Characters of a table in a log."""
@@ -69,9 +73,10 @@ def make_grid(names: Sequence[str], fields: Sequence[str], workdir: Path) -> Gri
         InputError: One cannot be run as it is, or two would be written into one folder.
     """
     found: dict[str, str] = {}
+    loaded: Loaded = {}
     series = []
     for name in dict.fromkeys(names):
-        one = _series(name, fields, workdir)
+        one = make_series(name, fields, workdir, loaded)
         if (other := found.setdefault(one.experiment.name, name)) != name:
             raise InputError(
                 f"{other} and {name} are both named {one.experiment.name!r}, so their runs would "
@@ -81,7 +86,18 @@ def make_grid(names: Sequence[str], fields: Sequence[str], workdir: Path) -> Gri
     return Grid(workdir, tuple(series))
 
 
-def _series(name: str, fields: Sequence[str], workdir: Path) -> Series:
+def make_series(name: str, fields: Sequence[str], workdir: Path, loaded: Loaded) -> Series:
+    """Checks every run of one experiment.
+
+    Args:
+        name: Its name, or the path of its file.
+        fields: What the command line overrides.
+        workdir: Where runs are written.
+        loaded: Data sets that need not be loaded again; the experiment's is added.
+
+    Raises:
+        InputError: One cannot be run as it is.
+    """
     default = load_experiment(name)
     try:
         experiment = parse(default, fields)
@@ -90,7 +106,9 @@ def _series(name: str, fields: Sequence[str], workdir: Path) -> Series:
             raise
         # What is wrong has been told, but not with which experiment.
         raise InputError(f"--experiments: these fields do not suit {name!r}.") from None
-    collection = experiment.dataset.load()
+    if experiment.dataset not in loaded:
+        loaded[experiment.dataset] = experiment.dataset.load()
+    collection = loaded[experiment.dataset]
     folder = workdir / experiment.name
     runs = all_runs(experiment, collection, folder)
     asked: dict[str, list[int]] = {}
@@ -115,25 +133,38 @@ def command(
     """The call of ``jaxclr.main`` that makes one run; the last of two equal flags counts."""
     return (
         *(sys.executable, "-u", "-m", "jaxclr.main", "--experiment", name),
-        *("--workdir", str(workdir), *fields, "--targets", target, "--seeds", str(seed)),
+        *("--workdir", str(workdir), "--no-report"),
+        *(*fields, "--targets", target, "--seeds", str(seed)),
     )
 
 
-def finish(grid: Grid, console: Console) -> None:
-    """Writes the table of every experiment that has results, and one of all; shows the latter."""
-    rows = []
+def finish(grid: Grid, console: Console) -> list[Path]:
+    """Writes the table of every experiment that has results, and one of all; shows the latter.
+
+    Returns:
+        The folders of the experiments that have results.
+    """
+    rows, folders = [], []
     for one in grid.series:
         summary = None
         if results := all_results(one.folder, one.collection):
             summary = summarise(results)
             write_table(one.folder, summary)
+            folders.append(one.folder)
         domains = tuple(domain.name for domain in one.collection.domains)
         name = one.experiment.name
         rows.append(Row(one.experiment.dataset.name, name, domains, summary, one.asked))
     write_comparison(grid.workdir, rows)
-    for table in screens(rows):
-        wanted = Measurement.get(console, console.options.update(width=WIDEST), table).maximum
-        # In a log, nothing is gained by folding what is too wide for a terminal.
-        width = None if console.is_terminal else max(wanted, console.width)
-        console.print(table, width=width, crop=False)
+    print_tables(screens(rows), console)
     console.print(f"Runs and tables: {grid.workdir}", highlight=False, soft_wrap=True)
+    return folders
+
+
+def print_tables(tables: Sequence[Table], console: Console) -> None:
+    """Prints tables as wide as the terminal, or in a log as wide as they are."""
+    for table in tables:
+        # In a log, nothing is gained by folding what is too wide for a terminal.
+        if not console.is_terminal:
+            options = console.options.update(width=WIDEST)
+            console.width = max(console.width, Measurement.get(console, options, table).maximum)
+        console.print(table)

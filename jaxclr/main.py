@@ -5,33 +5,46 @@ import contextlib
 import gc
 import importlib.util
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from jaxclr.allocation import keep_freed_memory
+from jaxclr.allocation import end_without_collecting, keep_freed_memory
 from jaxclr.errors import InputError, exit_code, nearest
+from jaxclr.loggers import checked_loggers
 
 # The processes that Grain starts import this file: what takes long to import comes in later.
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from jaxclr.experiment import Experiment
 
 BETWEEN_COLLECTIONS = 50_000
 """New objects, less those that are gone, after which Python looks for garbage in cycles."""
 
 USAGE = """\
---experiment NAME|PATH.py   what to run; one of: {names}
---workdir DIR               where runs are written (default: runs)
---compile-cache DIR         where compiled programs are kept, for later commands on machines
-                            of the same kind to take from there (default: nowhere)
---distributed               join the processes that Slurm, Kubernetes, a TPU pod or
-                            Open MPI has started; elsewhere, for each of them:
---coordinator HOST:PORT     where process 0 listens
---num-processes N           how many there are
---process-id I              which one this is, from 0 to N - 1
+--experiment NAME|PATH  what to run: one of the experiments that there are
+                        (python -m jaxclr.main --help lists them), or a file
+--workdir DIR           where runs are written (default: runs)
+--no-report             write no HTML report of the runs at the end
+--log-to LOGGER...      where else runs are shown while they go on: tensorboard,
+                        wandb
+--compile-cache DIR     where compiled programs are kept, for later commands on
+                        machines of the same kind to take from there (default:
+                        nowhere)
+--distributed           join the processes that Slurm, Kubernetes, a TPU pod or
+                        Open MPI has started; elsewhere, for each of them:
+--coordinator HOST:PORT where process 0 listens
+--num-processes N       how many there are
+--process-id I          which one this is, from 0 to N - 1
 
-Every field of the experiment can be given by its path, as listed below."""
+Every field of the experiment is a flag, too, by its path; they are listed by
+--experiment=NAME --help."""
+
+WIDTH, INDENT = 80, " " * 4
+"""Of the list of experiments."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,6 +70,8 @@ def _main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--experiment")
     parser.add_argument("--workdir", type=Path, default=Path("runs"))
+    parser.add_argument("--no-report", action="store_true")
+    parser.add_argument("--log-to", nargs="+", default=())
     parser.add_argument("--compile-cache", type=Path)
     parser.add_argument("--distributed", action="store_true")
     parser.add_argument("--coordinator")
@@ -64,14 +79,16 @@ def _main(argv: list[str]) -> int:
     parser.add_argument("--process-id", type=int)
     chosen, rest = parser.parse_known_args(argv)
     names = experiment_names()
-    usage = USAGE.format(names=", ".join(names))
     if chosen.experiment is None:
         if {"-h", "--help"} & set(rest):
-            print(f"python -m jaxclr.main --experiment=NAME [--help]\n\n{usage}")
+            listed = textwrap.indent(textwrap.fill(", ".join(names), WIDTH - len(INDENT)), INDENT)
+            print(f"python -m jaxclr.main --experiment=NAME [--help]\n\n{USAGE}\n")
+            print(f"Experiments:\n{listed}")
             return 0
         raise InputError(f"--experiment is missing. Allowed: {', '.join(names)}, or a file.")
+    checked_loggers(chosen.log_to)
     with _rare_collections():
-        _start(chosen, rest, usage)
+        _start(chosen, rest)
     return 0
 
 
@@ -90,7 +107,7 @@ def _rare_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def _start(chosen: argparse.Namespace, fields: list[str], usage: str) -> None:
+def _start(chosen: argparse.Namespace, fields: list[str]) -> None:
     from jaxclr.training.distributed import Cluster, joined
 
     if chosen.compile_cache is not None:
@@ -99,8 +116,8 @@ def _start(chosen: argparse.Namespace, fields: list[str], usage: str) -> None:
     asked = chosen.distributed or any(flag is not None for flag in flags)
     # Before the experiment's file is run, which may compute something.
     with joined(Cluster(*flags) if asked else None):
-        experiment = parse(load_experiment(chosen.experiment), fields, usage)
-        _make_runs(experiment, chosen.workdir)
+        experiment = parse(load_experiment(chosen.experiment), fields, USAGE)
+        _make_runs(experiment, chosen.workdir, report=not chosen.no_report, log_to=chosen.log_to)
 
 
 def _keep_compiled(folder: Path) -> None:
@@ -112,16 +129,29 @@ def _keep_compiled(folder: Path) -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def _make_runs(experiment: "Experiment", workdir: Path) -> None:
+def _make_runs(
+    experiment: "Experiment", workdir: Path, *, report: bool, log_to: Sequence[str]
+) -> None:
     from rich.console import Console
 
     from jaxclr.sweep import sweep
     from jaxclr.training.distributed import leads
     from jaxclr.training.preemption import Stopped
 
+    console = Console(quiet=not leads())
     # What there is to tell has been told when a run is stopped, and nothing went wrong.
     with contextlib.suppress(Stopped):
-        sweep(experiment, workdir, Console(quiet=not leads()))
+        folder = sweep(experiment, workdir, console, log_to)
+        if report and leads():
+            tell_report([folder], folder / "report", console)
+
+
+def tell_report(folders: Sequence[Path], output: Path, console: "Console") -> None:
+    """Writes the report of some experiments' runs, and says where it is."""
+    from jaxclr.report import write_report
+
+    page = write_report(folders, output)
+    console.print(f"Report: {page}", highlight=False, soft_wrap=True)
 
 
 def parse(default: "Experiment", argv: Sequence[str], usage: str = "") -> "Experiment":
@@ -180,6 +210,7 @@ def _module_at(path: Path) -> ModuleType:
 
 if __name__ == "__main__":
     keep_freed_memory()
+    end_without_collecting()
     sys.unraisablehook = _told
     if code := main():
         from jaxclr.training.distributed import leave

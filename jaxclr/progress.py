@@ -1,7 +1,7 @@
 """What the terminal shows of a run: one bar where there is a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group
@@ -11,6 +11,9 @@ from rich.text import Text
 
 PLAIN_SECONDS = 15.0
 """Time between two plain lines."""
+
+BAR = 12
+"""Characters of a run's bar."""
 
 
 def duration(seconds: float) -> str:
@@ -29,19 +32,18 @@ class RunView:
     def __init__(self, console: Console, title: str, *, steps: int, start: int):
         self._console, self._title, self._steps, self._start = console, title, steps, start
         self._spoken = 0.0
-        self._figures = "compiling"
+        self._figures, self._pace = ["compiling"], ""
+        self._lines = 1
         self._bar = Progress(
             TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=12),
+            _bar(BAR),
             MofNCompleteColumn(),
             TextColumn("{task.fields[pace]}"),
             console=console,
         )
         self._task = self._bar.add_task(title, total=steps, completed=start, pace="")
         self._live = Live(
-            get_renderable=lambda: Group(self._bar, Text("  " + self._figures)),
-            console=console,
-            refresh_per_second=4,
+            get_renderable=self._screen, console=console, refresh_per_second=4, transient=True
         )
 
     def __enter__(self) -> "RunView":
@@ -59,13 +61,29 @@ class RunView:
         self, step: int, line: Mapping[str, Any], images_per_second: float, left: float
     ) -> None:
         """Shows the figures of the last steps, and the seconds that are left of the run."""
-        pace = f"{images_per_second:.0f} images/s  {duration(left)} left"
+        self._pace = f"{images_per_second:.0f} images/s  {duration(left)} left"
         self._figures = figures(line)
-        self._bar.update(self._task, completed=step, pace=pace)
+        self._bar.update(self._task, completed=step)
         now = time.monotonic()
         if not self._console.is_terminal and now - self._spoken > PLAIN_SECONDS:
             self._spoken = now
-            self.say(f"{self._title} {step}/{self._steps}  {self._figures}  {pace}")
+            told = "  ".join((*self._figures, self._pace))
+            self.say(f"{self._title} {step}/{self._steps}  {told}")
+
+    def _screen(self) -> Group:
+        """The bar and the figures; where the terminal is narrow, the pace is among these.
+
+        It never has fewer lines than before, so that what stands below it does not jump.
+        """
+        used = len(self._title) + BAR + 2 * len(str(self._steps)) + len(self._pace) + 4
+        fits = used <= self._console.width
+        self._bar.update(self._task, pace=self._pace if fits else "")
+        told = self._figures if fits else [self._pace, *self._figures]
+        lines = folded(told, self._console.width - 2)
+        self._lines = max(self._lines, len(lines))
+        lines += [""] * (self._lines - len(lines))
+        text = "\n".join(f"  {line}" for line in lines)
+        return Group(self._bar, Text(text, no_wrap=True, overflow="crop"))
 
     def tested(self, step: int, target: float, source: float) -> None:
         """Tells the accuracies, in %, of an evaluation."""
@@ -92,7 +110,7 @@ class Tally:
         self._spoken = self._begun
         self._bar = Progress(
             TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=24),
+            _bar(2 * BAR),
             MofNCompleteColumn(),
             TextColumn("{task.fields[pace]}"),
             console=console,
@@ -123,6 +141,11 @@ class Tally:
             self._console.print(line, highlight=False, soft_wrap=True)
 
 
+def _bar(width: int) -> BarColumn:
+    """A bar in the terminal's own colours, which suit its background, be it light or dark."""
+    return BarColumn(width, "bright_black", "cyan", "green")
+
+
 def amount(size: int) -> str:
     """A number of bytes as people say it: ``512 B``, ``41.4 MB``, ``1.5 GB``."""
     if size < 1000:
@@ -134,11 +157,22 @@ def amount(size: int) -> str:
     return f"{shown:.{0 if shown >= 99.95 else 1}f} {unit}"
 
 
-def figures(line: Mapping[str, Any]) -> str:
-    """The losses of a window of steps, the whole one first, and what is kept, on one line."""
+def figures(line: Mapping[str, Any]) -> list[str]:
+    """The losses of a window of steps, the whole one first, and what is kept."""
     losses = {k: v for k, v in line.items() if not k.startswith("pseudo_label")}
     terms = [f"{name} {losses[name]:.3g}" for name in sorted(losses, key=lambda k: k != "loss")]
     if (rate := line.get("pseudo_label_keep_rate")) is not None:
         right = line["pseudo_label_accuracy"]
         terms.append(f"kept {rate:.0f}%" + (f" ({right:.0f}% right)" if right is not None else ""))
-    return "  ".join(terms)
+    return terms
+
+
+def folded(parts: Sequence[str], width: int) -> list[str]:
+    """Lines of whole parts, none longer than ``width`` where its parts are not."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + 2 + len(part) <= width:
+            lines[-1] += f"  {part}"
+        else:
+            lines.append(part)
+    return lines

@@ -1,5 +1,6 @@
 """One run: an experiment on one target with one seed, from its folder to its results."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from jaxclr.agreement import refuse_disagreement, refuse_separate_folders
 from jaxclr.errors import InputError
 from jaxclr.evaluator import Evaluator
 from jaxclr.experiment import Experiment, as_code, differences, imports
+from jaxclr.loggers import Loggers
 from jaxclr.metrics import Journal, Window
 from jaxclr.models.network import PureNetwork
 from jaxclr.models.pretrained import Origin
@@ -182,52 +184,59 @@ class Run:
         return self._programs[key]
 
     def execute(
-        self, console: Console, on_pace: Callable[[float], None], stop: Stop | None = None
-    ) -> None:
+        self, console: Console, on_pace: Callable[[float], None], stop: Stop | None = None,
+        loggers: Loggers | None = None,
+    ) -> None:  # fmt: skip
         """Trains and tests from where the run stands to its end, and writes the results.
 
         Args:
             console: Where it is told how far the run is.
             on_pace: Told the seconds of a step, now and then.
             stop: Whether the program is asked to end.
+            loggers: What else is told of it; not begun.
 
         Raises:
             Stopped: It was. The run is saved, and goes on when it is executed again.
         """
-        stop = stop or Stop()
+        stop, loggers = stop or Stop(), loggers or Loggers()
         refuse_disagreement(
             self.experiment, self.collection, self.split, target=self.target, seed=self.seed
         )
         refuse_separate_folders(self.folder)
-        journal = Journal(self.folder / "metrics.jsonl", writes=leads())
+        with loggers:
+            journal = Journal(self.folder / "metrics.jsonl", writes=leads(), loggers=loggers)
+            state, clock, evaluator = self._trained(journal, console, on_pace, stop)
+            params, tested = evaluator.tested_params(state), evaluator.tested(state)
+            if not leads():
+                return
+            write_own(self.folder / "weights.npz", params, state.stats)
+            write_tested(self.folder / TESTED, tested)
+            write_results(
+                self.folder / RESULTS, journal.lines(),
+                experiment=self.experiment.name, dataset=self.experiment.dataset.name,
+                target=self.target, seed=self.seed, classes=self.collection.classes,
+                domains=(*(domain.name for domain in self.sources), self.target),
+                plan=self.plan, clock=clock, layout=self.layout, tested=tested,
+            )  # fmt: skip
+            loggers.report(self.plan.steps, self.folder)
+
+    def _trained(
+        self, journal: Journal, console: Console, on_pace: Callable[[float], None], stop: Stop
+    ) -> tuple[TrainState, Clock, Evaluator]:
         checkpoints = Checkpoints(self.folder / "checkpoints")
-        try:
+        with contextlib.closing(checkpoints):
             state, start, seconds, sums = self._begun(checkpoints, journal, console)
             self._prepare_folder()
-            state = self.layout.put_state(state)
             clock, evaluator = Clock(seconds), self._evaluator()
             view = RunView(console, self.title, steps=self.plan.steps, start=start)
             with stop.listening(), view:
                 state = train(
-                    state, self._batches_from(start), self._step, evaluator,
+                    self.layout.put_state(state), self._batches_from(start), self._step, evaluator,
                     renew=self._renewal(), start=start, window=self._window(sums), plan=self.plan,
                     layout=self.layout, clock=clock, journal=journal, checkpoints=checkpoints,
                     view=view, on_pace=on_pace, stop=stop,
                 )  # fmt: skip
-        finally:
-            checkpoints.close()
-        params, tested = evaluator.tested_params(state), evaluator.tested(state)
-        if not leads():
-            return
-        write_own(self.folder / "weights.npz", params, state.stats)
-        write_tested(self.folder / TESTED, tested)
-        write_results(
-            self.folder / RESULTS, journal.lines(),
-            experiment=self.experiment.name, dataset=self.experiment.dataset.name,
-            target=self.target, seed=self.seed, classes=self.collection.classes,
-            domains=(*(domain.name for domain in self.sources), self.target),
-            plan=self.plan, clock=clock, layout=self.layout, tested=tested,
-        )  # fmt: skip
+        return state, clock, evaluator
 
     def _begun(self, checkpoints: Checkpoints, journal: Journal, console: Console) -> Restored:
         """The latest checkpoint, or what training starts from: weights of a file are read once."""

@@ -3,51 +3,42 @@
 ``python -m jaxclr.sweep --experiments NAME...`` makes those of several, each in its own process.
 """
 
-import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
+from jaxclr.allocation import end_without_collecting
 from jaxclr.errors import InputError, JaxclrError, exit_code, nearest
-from jaxclr.experiment import Experiment
-from jaxclr.pipeline.source import Collection
-from jaxclr.progress import duration
-from jaxclr.report import screen, summarise, write_table
-from jaxclr.run import Run
-from jaxclr.training.distributed import leads
-from jaxclr.training.preemption import Stop
+from jaxclr.launch import check, command_line, make, tell
 
-# Processes and locks as the many runs need them are not there on every system.
+# What takes long to import comes in later: --help need not wait for it.
 if TYPE_CHECKING:
-    from jaxclr.executors import Executor
-    from jaxclr.jobs import Job
-    from jaxclr.pool import Failure
+    from rich.console import Console
 
-SHOWN = 8
-"""Lines of a failed run's log that are shown."""
-
-MINUTES = 240
-"""A run's time with Slurm where none is given."""
+    from jaxclr.experiment import Experiment
+    from jaxclr.pipeline.source import Collection
+    from jaxclr.run import Run
 
 ABOUT = """\
 Makes the runs of several experiments, every target and every seed, each in a
 process of its own. What fails is tried once more; a table of all is written at
 the end."""
 
-FIELDS = """\
-Every field of an experiment is a flag, too, and goes to all of them: see
-python -m jaxclr.main --experiment=NAME --help. Runs that are finished are not
-made again; the same command goes on where it was stopped."""
 
-
-def sweep(experiment: Experiment, workdir: Path, console: Console) -> Path:
+def sweep(
+    experiment: "Experiment", workdir: Path, console: "Console", log_to: Sequence[str] = ()
+) -> Path:
     """Makes every run that is not finished, and writes the table.
 
     All runs are checked before the first is started, so that bad input is told at once.
+
+    Args:
+        experiment: Of which.
+        workdir: Where the experiment's folder is.
+        console: Where it is told how far they are.
+        log_to: The loggers that are told, too.
 
     Returns:
         The folder with the runs and the table.
@@ -57,6 +48,12 @@ def sweep(experiment: Experiment, workdir: Path, console: Console) -> Path:
         JaxclrError: A run failed; those before it are kept.
         Stopped: The program was asked to end, and the run that was being made is saved.
     """
+    from jaxclr.loggers import loggers_of
+    from jaxclr.progress import duration
+    from jaxclr.tables import screen, summarise, write_table
+    from jaxclr.training.distributed import leads
+    from jaxclr.training.preemption import Stop
+
     folder = workdir / experiment.name
     collection = experiment.dataset.load()
     runs = all_runs(experiment, collection, folder)
@@ -78,7 +75,7 @@ def sweep(experiment: Experiment, workdir: Path, console: Console) -> Path:
 
     stop = Stop()
     for run in todo:
-        run.execute(console, foretell, stop)
+        run.execute(console, foretell, stop, loggers_of(run, log_to, console))
     if not leads():
         return folder
     summary = summarise(all_results(folder, collection))
@@ -88,12 +85,14 @@ def sweep(experiment: Experiment, workdir: Path, console: Console) -> Path:
     return folder
 
 
-def all_runs(experiment: Experiment, collection: Collection, folder: Path) -> list[Run]:
+def all_runs(experiment: "Experiment", collection: "Collection", folder: Path) -> "list[Run]":
     """Every run of an experiment, finished or not: every target, and for each every seed.
 
     Raises:
         InputError: One of them cannot be made as it is. Whether the data suffice shows in its plan.
     """
+    from jaxclr.run import Run
+
     programs = {}
     return [
         Run(experiment, collection, target, seed, folder / target / f"seed{seed}", programs)
@@ -102,7 +101,7 @@ def all_runs(experiment: Experiment, collection: Collection, folder: Path) -> li
     ]
 
 
-def all_results(folder: Path, collection: Collection) -> list[dict[str, Any]]:
+def all_results(folder: Path, collection: "Collection") -> list[dict[str, Any]]:
     """The results of every finished run in the folder, of this sweep or an earlier one."""
     return [
         json.loads(path.read_text())
@@ -111,7 +110,7 @@ def all_results(folder: Path, collection: Collection) -> list[dict[str, Any]]:
     ]
 
 
-def checked_targets(experiment: Experiment, collection: Collection) -> tuple[str, ...]:
+def checked_targets(experiment: "Experiment", collection: "Collection") -> tuple[str, ...]:
     """The targets asked for, or every domain.
 
     Raises:
@@ -142,13 +141,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(argv: list[str]) -> int:
-    chosen, fields = _parser().parse_known_args(argv)
-    _check(chosen)
+    parser = command_line("python -m jaxclr.sweep", ABOUT)
+    parser.add_argument("--no-report", action="store_true", help="write no HTML report at the end")
+    chosen, fields = parser.parse_known_args(argv)
+    check(chosen)
 
     import jax
+    from rich.console import Console
 
+    # Processes and locks as the many runs need them are not there on every system.
     from jaxclr.grid import finish, make_grid
-    from jaxclr.pool import Pool
+    from jaxclr.main import tell_report
 
     # Here runs are only checked: the accelerators are for those that make them.
     jax.config.update("jax_platforms", "cpu")
@@ -162,14 +165,11 @@ def _main(argv: list[str]) -> int:
     done = grid.size - len(jobs)
     left = f"; the others have {grid.steps} steps" if jobs else ""
     say(f"{grid.size} runs, {done} of them finished already{left}.")
-    failures = []
-    if jobs:
-        pool = Pool(_executor(chosen, say), say, _accuracy)
-        pool.make(jobs)
-        failures = pool.failures
-    finish(grid, console)
-    for failure in failures:
-        _tell(failure, say)
+    failures = make(jobs, chosen, say)
+    folders = finish(grid, console)
+    if folders and not chosen.no_report:
+        tell_report(folders, chosen.workdir / "report", console)
+    tell(failures, say)
     if failures:
         raise JaxclrError(
             f"{len(failures)} of {grid.size} runs failed. The same command tries them again."
@@ -177,75 +177,6 @@ def _main(argv: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m jaxclr.sweep", description=ABOUT, epilog=FIELDS, allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    add = parser.add_argument
-    add("--experiments", nargs="+", required=True, metavar="NAME|PATH.py", help="what to run")
-    add("--workdir", type=Path, default=Path("runs"), help="where runs are written (default: runs)")
-    add(
-        "--jobs", type=int, metavar="N",
-        help="runs at the same time; by default one for each accelerator, or for two processors "
-        "where there are none; with Slurm, as many as it lets",
-    )  # fmt: skip
-    add("--gpus-per-run", type=int, metavar="N", help="accelerators of each run (default: 1)")
-    add("--slurm", action="store_true", help="queue the runs with Slurm rather than make them here")
-    add("--partition", help="Slurm's; by default the cluster's own")
-    add(
-        "--time", type=int, metavar="MINUTES",
-        help=f"after which Slurm stops a run, to go on later (default: {MINUTES})",
-    )  # fmt: skip
-    add(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
-        help="further options of sbatch, such as account=lab mem=32G cpus-per-task=8",
-    )  # fmt: skip
-    return parser
-
-
-def _check(chosen: argparse.Namespace) -> None:
-    """Refuses what does not go together, or is no number of anything."""
-    least = {"jobs": 1, "time": 1, "gpus_per_run": 0 if chosen.slurm else 1}
-    for name, allowed in least.items():
-        if (value := getattr(chosen, name)) is not None and value < allowed:
-            flag = name.replace("_", "-")
-            raise InputError(f"--{flag} is {value}; it must be at least {allowed}.")
-    for name in ("partition", "time", "set"):
-        if getattr(chosen, name) and not chosen.slurm:
-            raise InputError(f"--{name} says how to use Slurm; give --slurm, too.")
-    if wrong := [text for text in chosen.set if not text.partition("=")[0] or "=" not in text]:
-        raise InputError(f"--set: {wrong[0]!r} is not of the form KEY=VALUE.")
-
-
-def _executor(chosen: argparse.Namespace, say: Callable[[str], None]) -> "Executor":
-    from jaxclr.accelerators import accelerators, slots
-    from jaxclr.executors import Local, Slurm
-
-    if chosen.slurm:
-        return Slurm(
-            chosen.workdir / ".slurm", minutes=chosen.time or MINUTES, partition=chosen.partition,
-            gpus=1 if chosen.gpus_per_run is None else chosen.gpus_per_run, parallel=chosen.jobs,
-            options=dict(text.split("=", 1) for text in chosen.set),
-        )  # fmt: skip
-    found = accelerators()
-    chosen_slots = slots(found, chosen.jobs, chosen.gpus_per_run)
-    where = "" if found.platform == "cpu" else f"{found.number} x "
-    say(f"At most {len(chosen_slots)} at the same time, on {where}{found.platform}.")
-    return Local(chosen_slots)
-
-
-def _accuracy(job: "Job") -> str:
-    return f": {json.loads(job.results.read_text())['accuracy']:.1f}%"
-
-
-def _tell(failure: "Failure", say: Callable[[str], None]) -> None:
-    """Says what a run failed of, and shows the end of its log."""
-    job = failure.job
-    say(f"{job.title} failed: {failure.problem}. The end of its log, {job.log}:")
-    for line in job.last_lines(SHOWN):
-        say(f"    {line}")
-
-
 if __name__ == "__main__":
+    end_without_collecting()
     sys.exit(main())

@@ -105,4 +105,5 @@ class Program:
 def command(workdir: Path, *arguments: str, experiment: Path = Path(__file__)) -> list[str]:
     """Runs this file's experiment, or another's."""
     main = [sys.executable, "-m", "jaxclr.main"]
-    return [*main, f"--experiment={experiment}", f"--workdir={workdir}", *arguments]
+    where = (f"--experiment={experiment}", f"--workdir={workdir}", "--no-report")
+    return [*main, *where, *arguments]

@@ -40,3 +40,25 @@ def test_memory_that_was_freed_is_not_asked_for_again():
     left_alone, many = faults(MALLOC_MMAP_THRESHOLD_="1000000")
     assert kept and not left_alone
     assert few < 100 < many
+
+
+LOOP = """
+from jaxclr.allocation import end_without_collecting
+
+class Loop:
+    def __init__(self):
+        self.me = self
+
+    def __del__(self):
+        print("collected")
+
+Loop()
+"""
+
+
+@pytest.mark.parametrize("asked, told", [("", "collected\n"), ("end_without_collecting()", "")])
+def test_garbage_in_cycles_is_left_to_the_system_at_the_end(asked, told):
+    done = subprocess.run(
+        [sys.executable, "-c", LOOP + asked], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == told

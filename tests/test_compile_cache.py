@@ -10,7 +10,18 @@ def started(workdir: Path, *more: str) -> bytes:
     """Makes a short run in a process of its own; returns what it learned."""
     command = [
         *(sys.executable, "-m", "jaxclr.main", "--experiment=digits_erm", "--workdir", workdir),
-        *("--targets", "scan", "--steps", "2", "--model.width", "2", "--domain-probe", "0", *more),
+        *(
+            "--no-report",
+            "--targets",
+            "scan",
+            "--steps",
+            "2",
+            "--model.width",
+            "2",
+            "--domain-probe",
+            "0",
+            *more,
+        ),
     ]
     variables = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "true"}
     subprocess.run(command, env=variables, check=True, capture_output=True)

@@ -1,11 +1,12 @@
 import io
+import itertools
 import re
 
 import pytest
 from rich.console import Console
 
 from jaxclr import progress
-from jaxclr.progress import RunView, Tally, amount, duration, figures
+from jaxclr.progress import RunView, Tally, amount, duration, figures, folded
 
 LINE = {
     "consistency": 2.04, "loss": 2.78, "supervised": 0.0786,
@@ -22,9 +23,11 @@ def shown(*, terminal: bool, width: int) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", file.getvalue())
 
 
-@pytest.mark.parametrize("width", [80, 140])
+@pytest.mark.parametrize("width", [60, 80, 140])
 def test_a_terminal_shows_a_bar_and_every_figure_uncut(width):
     text = shown(terminal=True, width=width)
+    below = [line for line in text.replace("\r", "\n").splitlines() if "target" not in line]
+    assert max(map(len, below)) <= width
     for part in (
         "120/250", "377 images/s", "1 h 01 min left", "loss 2.78", "consistency 2.04",
         "supervised 0.0786", "kept 73% (99% right)", "target 81.2%", "source 100.0%",
@@ -43,7 +46,38 @@ def test_a_file_gets_plain_lines():
 
 def test_nothing_kept_is_told_without_an_accuracy():
     line = LINE | {"pseudo_label_keep_rate": 0.0, "pseudo_label_accuracy": None}
-    assert figures(line).endswith("kept 0%")
+    assert figures(line)[-1] == "kept 0%"
+
+
+def test_lines_are_broken_between_figures_only():
+    """Against the narrowest width that all lines of a fold have, by trying every way to break."""
+    parts = figures(LINE)
+    for width in range(24, 90):
+        lines = folded(parts, width)
+        assert "  ".join(lines) == "  ".join(parts)
+        assert max(map(len, lines)) <= width
+        fewest = min(
+            len(tried)
+            for breaks in itertools.product(["  ", "\n"], repeat=len(parts) - 1)
+            if max(map(len, tried := joined(parts, breaks))) <= width
+        )
+        assert len(lines) == fewest
+
+
+def joined(parts, breaks):
+    return "".join(p + b for p, b in zip(parts, (*breaks, ""), strict=True)).split("\n")
+
+
+def test_what_is_below_the_bar_never_gets_shorter():
+    """Else the bar jumps up and down with the digits of its figures."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=60)
+    view = RunView(console, "digits_fixclr outline seed 1", steps=250, start=0)
+    heights = []
+    for line in ({"loss": 1.0}, LINE, {"loss": 1.0}):
+        view.show(120, line, 377.4, 3700.0)
+        heights.append(len(console.render_lines(view._screen())))
+    assert heights == sorted(heights)
+    assert heights[0] < heights[-1]
 
 
 @pytest.mark.parametrize(

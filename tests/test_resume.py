@@ -24,11 +24,14 @@ ENVIRONMENT = {**os.environ, "XLA_FLAGS": ""}
 
 def command(workdir: Path) -> list[str]:
     main = [sys.executable, "-m", "jaxclr.main"]
-    return [*main, f"--experiment={TOY}", f"--workdir={workdir}", *ARGUMENTS]
+    where = (f"--experiment={TOY}", f"--workdir={workdir}", "--no-report")
+    return [*main, *where, *ARGUMENTS]
 
 
 def finish(workdir: Path) -> Path:
-    subprocess.run(command(workdir), check=True, env=ENVIRONMENT, capture_output=True)
+    done = subprocess.run(command(workdir), check=True, env=ENVIRONMENT, capture_output=True)
+    # Nothing goes wrong here, so no package has anything to warn of.
+    assert done.stderr == b""
     return workdir / "toy/day/seed1"
 
 

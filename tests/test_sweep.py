@@ -1,19 +1,19 @@
 """The command line of many runs; what is under it has its own tests."""
 
-import dataclasses
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
+from imagined import Imagined, Made, put_in_place
+from rich.console import Console
+from rich.table import Table
 
-import jaxclr.executors
-from jaxclr.accelerators import Accelerators
-from jaxclr.grid import make_grid
+from jaxclr.grid import make_grid, print_tables
 from jaxclr.main import main as main_alone
 from jaxclr.sweep import main
 
@@ -39,62 +39,14 @@ def other(tmp_path) -> str:
     return str(file)
 
 
-@dataclasses.dataclass
-class Made:
-    """An attempt that has ended."""
-
-    reason: str | None
-
-    def ended(self) -> bool:
-        return True
-
-    def problem(self) -> str | None:
-        return self.reason
-
-    def stop(self) -> None:
-        raise AssertionError("nothing is left to stop")
-
-    kill = stop
-
-
-class Imagined:
-    """Makes runs at once, with an accuracy of 10 for each letter of their target."""
-
-    verb, pause, room = "imagined", 0.0, 2
-    bad: tuple[str, ...] = ()
-    seen: tuple = ()
-    settings: ClassVar[dict] = {}
-
-    def __init__(self, *given, **settings):
-        type(self).seen, type(self).settings = given, settings
-
-    def submit(self, jobs):
-        return [Made(self.make(job)) for job in jobs]
-
-    def make(self, job) -> str | None:
-        name, target, _, seed = job.title.split()
-        job.folder.mkdir(parents=True, exist_ok=True)
-        job.log.write_text("one line\nthe last line\n")
-        if target in self.bad:
-            return "exit code 1"
-        result = {"experiment": name, "target": target, "seed": int(seed)}
-        job.results.write_text(json.dumps({**result, "accuracy": 10.0 * len(target)}))
-        return None
-
-
 @pytest.fixture
 def imagined(monkeypatch):
     """Puts imagined runs in place of real ones."""
-    kind = type("Fresh", (Imagined,), {})
-    monkeypatch.setattr(jaxclr.executors, "Local", kind)
-    monkeypatch.setattr(jaxclr.executors, "Slurm", kind)
-    monkeypatch.setattr("jaxclr.accelerators.accelerators", lambda: Accelerators("cuda", 2))
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    return kind
+    return put_in_place(monkeypatch, Imagined)
 
 
 def run(workdir, *arguments) -> int:
-    return main(["--experiments", *arguments, "--workdir", str(workdir)])
+    return main(["--experiments", *arguments, "--workdir", str(workdir), "--no-report"])
 
 
 def told(capsys) -> str:
@@ -120,8 +72,10 @@ def test_a_job_is_the_call_of_main_that_makes_this_run_alone(tmp_path):
     assert job.folder == tmp_path / "toy/night/seed2"
     python, *options, module = job.command[:4]
     assert (python, options, module) == (sys.executable, ["-u", "-m"], "jaxclr.main")
-    again = make_grid([TOY], job.command[8:], tmp_path)
-    assert job.command[4:8] == ("--experiment", TOY, "--workdir", str(tmp_path))
+    again = make_grid([TOY], job.command[9:], tmp_path)
+    # One report is written of all, at the end.
+    where = ("--experiment", TOY, "--workdir", str(tmp_path), "--no-report")
+    assert job.command[4:9] == where
     assert [one.title for one in again.jobs] == ["toy night seed 2"]
     assert again.steps == 1
 
@@ -152,6 +106,18 @@ def test_the_tables_are_those_of_each_experiment_and_one_of_all(tmp_path, other,
     (line,) = [line for line in out.splitlines() if "finished toy night seed 1: 50.0%, " in line]
     assert line.endswith("(3/6 finished, 1 running, 2 waiting)")
     assert "40.0 ± 0.0" in out
+
+
+def test_a_table_is_folded_on_a_narrow_terminal_but_not_in_a_log():
+    table = Table("one", "two", box=None)
+    table.add_row("wide " * 6 + "word", "wider " * 6 + "end")
+    told = {}
+    for terminal in (False, True):
+        console = Console(file=io.StringIO(), width=30, force_terminal=terminal)
+        print_tables([table], console)
+        told[terminal] = console.file.getvalue()
+    assert "wide wide word  wider wider" in told[False]
+    assert len(told[False].splitlines()) == 2 < len(told[True].splitlines())
 
 
 def test_a_run_that_fails_for_good_is_told_with_its_log_and_the_rest_is_in_the_tables(
@@ -253,6 +219,6 @@ def test_what_was_made_here_is_finished_for_main_too(tmp_path, capsys):
     accuracy = json.loads((folder / "results.json").read_text())["accuracy"]
     assert f"finished toy day seed 1: {accuracy:.1f}%" in capsys.readouterr().out
     assert "toy day seed 1 1/1" in (folder / "run.log").read_text()
-    arguments = ("--targets", "day", "--steps", "1")
+    arguments = ("--targets", "day", "--steps", "1", "--no-report")
     assert main_alone([f"--experiment={TOY}", f"--workdir={tmp_path}", *arguments]) == 0
     assert "1 of 1 runs are finished already" in capsys.readouterr().out
