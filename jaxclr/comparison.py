@@ -77,13 +77,13 @@ def records(rows: Sequence[Row]) -> list[dict[str, Any]]:
     ]
 
 
-def screens(rows: Sequence[Row], title: str = "") -> list[Table]:
-    """The tables for a terminal, one for each data set; a title stands behind the latter's name."""
+def screens(rows: Sequence[Row]) -> list[Table]:
+    """The tables for a terminal, one for each data set."""
     tables = []
     for some in _by_dataset(rows):
         header, *lines = _cells(some)
         table = Table(
-            title=f"{some[0].dataset}{title}",
+            title=some[0].dataset,
             caption="top-1 accuracy on the whole held-out domain, %: mean ± std over seeds",
             box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0),
         )  # fmt: skip

@@ -6,7 +6,7 @@ import json
 from rich.console import Console
 
 from jaxclr.comparison import Row, screens, write_comparison
-from jaxclr.report import summarise
+from jaxclr.tables import summarise
 
 DOMAINS = ("day", "dusk", "night")
 
