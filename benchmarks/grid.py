@@ -15,8 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from scipy import stats
+from jaxclr.report.paired import Pair, paired_difference
 
 ROOT = Path(__file__).parent.parent
 ONE_THREAD = {
@@ -28,8 +27,6 @@ ONE_THREAD = {
     "MALLOC_TRIM_THRESHOLD_": str(2**32),
 }
 
-Pair = tuple[str, int]
-"""A target and a seed."""
 Runs = Mapping[str, Mapping[Pair, Mapping[str, float]]]
 """Of every row, the figures of each (target, seed); what was not measured is NaN."""
 
@@ -97,13 +94,12 @@ def difference(
 
     None where fewer than two pairs were measured.
     """
-    both = sorted(runs.get(row, {}).keys() & runs.get(base, {}).keys())
-    gaps = np.array([runs[row][pair][figure] - runs[base][pair][figure] for pair in both])
-    gaps = gaps[np.isfinite(gaps)]
-    if len(gaps) < 2:
-        return None
-    half = stats.t.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) / np.sqrt(len(gaps))
-    return float(gaps.mean()), float(half)
+    of_row, of_base = (
+        {pair: figures[figure] for pair, figures in runs.get(name, {}).items()}
+        for name in (row, base)
+    )
+    found = paired_difference(of_row, of_base)
+    return None if found is None or found.half is None else (found.mean, found.half)
 
 
 def told(found: tuple[float, float] | None, digits: int = 1) -> str:

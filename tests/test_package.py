@@ -17,6 +17,17 @@ def test_every_folder_of_modules_is_in_the_wheel():
     assert set(settings["packages"]) == found
 
 
+def test_every_file_of_a_package_that_is_no_module_is_in_the_wheel():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    listed = {
+        ROOT.joinpath(*package.split("."), name)
+        for package, names in settings["package-data"].items()
+        for name in names
+    }
+    files = {path for path in ROOT.glob("jaxclr/**/*.*") if path.suffix not in (".py", ".pyc")}
+    assert listed == files
+
+
 def test_importing_the_losses_brings_in_no_pipeline_and_no_network():
     """They are for anybody's JAX code: what they need is jax and optax."""
     script = (
@@ -47,3 +58,4 @@ def test_an_installed_copy_runs_from_any_directory(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs/digits_fixclr/table.md").exists()
+    assert {"page.html", "page.css"} <= {path.name for path in site.glob("jaxclr/report/*")}
