@@ -258,3 +258,19 @@ def test_an_unreadable_image_is_named_and_how_to_leave_it_out(tmp_path, capsys, 
     text = told(capsys)
     assert "dusk/cross/" in text
     assert "--dataset.skip-unreadable" in text
+
+
+def test_the_report_of_all_finished_runs_is_written_at_the_end(finished, capsys):
+    assert not (finished / "report").exists()
+    arguments = [f"--experiment={TOY}", f"--workdir={finished.parent}", "--targets", "day"]
+    assert main(arguments) == 0
+    page = finished / "report/index.html"
+    assert capsys.readouterr().out.rstrip().endswith(f"Report: {page}")
+    # Of the runs that were made before, too.
+    accuracy = {
+        target: json.loads((finished / target / "seed1/results.json").read_text())["accuracy"]
+        for target in DOMAINS
+    }
+    text = page.read_text()
+    assert all(f"{figure:.1f}" in text for figure in accuracy.values())
+    assert (finished / "report/figures/embedding.png").exists()
