@@ -1,9 +1,12 @@
-# Everything the project needs is installed into .venv (and .venv-floor, .venv-bench) beside this
-# file.
+# Everything the project needs is installed into .venv (and .venv-floor, .venv-bench, .venv-docs,
+# .venv-notebooks) beside this file.
 #
 #   make demo    train and test the embedded digits, end to end
 #   make test    the fast tests, in as many processes as JOBS; options of pytest by ARGS
 #   make bench   jaxclr beside torch, about 20 minutes; options of benchmarks/bench.py by ARGS
+#   make docs            the site of the documentation, into docs/_build/html
+#   make notebooks       runs all notebooks with small settings; one by ARGS=notebooks/NAME.ipynb
+#   make notebooks-sync  makes notebooks/*.ipynb from notebooks/*.py, which are the ones to edit
 
 PYTHON ?= python3
 ARGS ?=
@@ -12,9 +15,12 @@ JOBS ?= 2
 VENV := .venv
 FLOOR := .venv-floor
 BENCH := .venv-bench
+DOCS := .venv-docs
+NOTEBOOKS := .venv-notebooks
+KERNEL := '{"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}'
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-all test-floor lint bench clean
+.PHONY: demo test test-all test-floor lint bench docs notebooks notebooks-sync clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/python -m jaxclr.main --experiment=digits_fixclr $(ARGS)
@@ -32,15 +38,33 @@ test-floor: $(FLOOR)/.installed-test
 lint: $(VENV)/.installed-lint
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/pyright --pythonpath $(VENV)/bin/python
+	rm -rf build/lint && mkdir -p build/lint/jaxclr
+	ln -s $(CURDIR)/jaxclr/* $(CURDIR)/data $(CURDIR)/experiments build/lint/jaxclr
+	$(VENV)/bin/pyright --pythonpath $(VENV)/bin/python --warnings
 
 # jaxclr beside torch, and what it costs: benchmarks/README.md.
 bench: $(BENCH)/.installed-bench
 	$(BENCH)/bin/python benchmarks/bench.py $(ARGS)
 
+# Warnings are errors, and names that lead nowhere are warnings. Pages of modules are made anew, so
+# that none is left of those that are gone.
+docs: $(DOCS)/.installed-docs
+	rm -rf docs/api/modules
+	$(DOCS)/bin/python -m sphinx -W --keep-going -j auto -c docs . docs/_build/html $(ARGS)
+	@echo "Open docs/_build/html/index.html."
+
+notebooks: $(NOTEBOOKS)/.installed-notebooks notebooks-sync
+	JAXCLR_SMALL=1 $(NOTEBOOKS)/bin/python -m pytest -o addopts= --nbmake --nbmake-timeout=600 \
+	  --nbmake-kernel=python3 $(or $(ARGS),notebooks)
+
+# Cells keep their ids where there is a notebook already.
+notebooks-sync: $(NOTEBOOKS)/.installed-notebooks
+	$(NOTEBOOKS)/bin/jupytext --quiet --update --to ipynb --update-metadata $(KERNEL) notebooks/*.py
+
 # What was made here; runs/ and datasets/ stay.
 clean:
-	rm -rf $(VENV) $(FLOOR) $(BENCH) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FLOOR) $(BENCH) $(DOCS) $(NOTEBOOKS) build dist docs/_build docs/api/modules
+	rm -rf *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find jaxclr data experiments tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is younger than pyproject.toml where nothing has to be installed anew.
@@ -69,7 +93,17 @@ $(BENCH)/.installed-bench: pyproject.toml | $(BENCH)/bin/python
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@
 
-$(VENV)/bin/python $(FLOOR)/bin/python $(BENCH)/bin/python: %/bin/python:
+$(DOCS)/.installed-docs: pyproject.toml | $(DOCS)/bin/python
+	@echo "Installing jaxclr and Sphinx into $(DOCS); the first time this takes some minutes."
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $@
+
+$(NOTEBOOKS)/.installed-notebooks: pyproject.toml | $(NOTEBOOKS)/bin/python
+	@echo "Installing jaxclr and Jupyter into $(NOTEBOOKS); the first time this takes some minutes."
+	$(NOTEBOOKS)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[notebooks]'
+	@touch $@
+
+$(VENV)/bin/python $(FLOOR)/bin/python $(BENCH)/bin/python $(DOCS)/bin/python $(NOTEBOOKS)/bin/python: %/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "jaxclr needs Python 3.11 or newer, and '$(PYTHON)' is none." >&2; \
 	  echo "Name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; }
