@@ -48,6 +48,11 @@ LESS = {
 }
 """ADC at a tenth of its weight, on what its own weight overpowers."""
 OTHERS = ("defixmatch", "protogcd", "sinkhorn", "uplm", "stylematch")
+BASELINES = {
+    **dict.fromkeys(("coral", "mmd", "irm", "vrex", "groupdro", "meanteacher"), "erm"),
+    **dict.fromkeys(("fixmatch_coral", "uda"), "fixmatch"),
+}
+"""What users of DomainBed and of USB compare with, each beside what it was added to."""
 ABLATIONS = {
     "attraction": ("fixclr", f"{TERM}attraction", "1"),
     "curriculum_training": (
@@ -90,6 +95,7 @@ ROWS = {
         *WITH_ENCODER,
         *LESS,
         *OTHERS,
+        *BASELINES,
     )
 }
 
@@ -103,12 +109,18 @@ def make(row: str, seeds: list[int], workdir: Path) -> None:
 
 
 def collect(workdir: Path) -> None:
-    """Writes the results of every finished run, in the order of the rows."""
-    lines = [
-        [row, *grid.rounded(found.get(name) for name in COLUMNS[1:])]
-        for row in ROWS
-        for found in grid.results(workdir, row)
-    ]
+    """Writes the results of every finished run, in the order of the rows.
+
+    Rows that have no run in the folder keep the lines they have.
+    """
+    before: dict[str, list] = {}
+    for line in grid.read_lines(CSV):
+        before.setdefault(line["row"], []).append([line[name] for name in COLUMNS])
+    lines = []
+    for row in ROWS:
+        found = grid.results(workdir, row)
+        made = [[row, *grid.rounded(one.get(name) for name in COLUMNS[1:])] for one in found]
+        lines += made or before.get(row, [])
     grid.write_lines(CSV, COLUMNS, lines)
 
 
@@ -167,6 +179,7 @@ def main() -> None:
         "on FixMatch",
     )
     table(runs, dict.fromkeys(OTHERS, "fixmatch"), "method")
+    table(runs, {"erm": None, "fixmatch": "erm", **BASELINES}, "method")
     probed = {
         x: (None if x == base else base)
         for base, plus in SELF_SUPERVISED.items()

@@ -107,7 +107,7 @@ class Experiment:
             raise InputError(f"--label-imbalance is {self.label_imbalance}; it must be at least 1.")
         if self.ema_decay is not None and not 0 <= self.ema_decay < 1:
             raise InputError(f"--ema-decay is {self.ema_decay}; it must be in [0, 1).")
-        if "average" in self.method.reads and self.ema_decay is None:
+        if {"average", "teacher"} & self.method.reads and self.ema_decay is None:
             raise InputError("The method compares with averaged weights; give --ema-decay .99.")
         if "style" in self.method.reads and isinstance(self.method.style, NoStyle):
             raise InputError(

@@ -106,9 +106,9 @@ class Evidence(NamedTuple):
 class Outputs(NamedTuple):
     """All that a loss term may see; what the annotator hid is not in it.
 
-    ``weak``, ``strong``, ``second``, ``crops``, ``learned``, ``style``, ``pseudo``, ``given`` and
-    ``domain`` cover labeled and unlabeled images alike ("b"), ``labeled``, ``label`` and
-    ``mixture`` the labeled ones alone ("l"). What no term of the method reads is None.
+    ``weak``, ``strong``, ``second``, ``crops``, ``learned``, ``style``, ``teacher``, ``pseudo``,
+    ``given`` and ``domain`` cover labeled and unlabeled images alike ("b"), ``labeled``, ``label``
+    and ``mixture`` the labeled ones alone ("l"). What no term of the method reads is None.
     """
 
     labeled: Prediction | None
@@ -139,13 +139,15 @@ class Outputs(NamedTuple):
     """Of all weak views in the look of another domain, with gradient."""
     average: tuple[Prediction, Prediction] | None = None
     """Of ``strong`` and ``second``'s views by the averaged weights, without gradient."""
+    teacher: Prediction | None = None
+    """Of all weak views by the averaged weights, without gradient."""
     prior: tuple[Float[Array, "b p"], ...] = ()
     """Features by the frozen encoder, of ``strong``'s views and of ``second``'s if read; empty
     without an encoder."""
     prototypes: Float[Array, "k e"] | None = None
     """The classifier's trainable prototypes, not normalised; None where it has none."""
     memory: PyTree = ()
-    """The labeler's, after this step's guesses."""
+    """The labeler's, after all that it remembers of this step."""
     bank: PyTree = ()
     """What the method's bank keeps of the labeled images."""
 

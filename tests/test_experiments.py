@@ -15,8 +15,15 @@ from toy import Toy, toy_experiment
 
 from jaxclr.main import experiment_names, load_experiment
 from jaxclr.methods.adc import adc
+from jaxclr.methods.coral import coral
 from jaxclr.methods.fixclr import fixclr
 from jaxclr.methods.flexmatch import flexmatch
+from jaxclr.methods.groupdro import groupdro
+from jaxclr.methods.irm import irm
+from jaxclr.methods.mean_teacher import mean_teacher
+from jaxclr.methods.mmd import mmd
+from jaxclr.methods.uda import uda
+from jaxclr.methods.vrex import vrex
 from jaxclr.models.convnet import ConvNet
 from jaxclr.models.prior import Encoder, NoPrior
 from jaxclr.run import Run
@@ -25,6 +32,8 @@ from jaxclr.training.state import Frozen, initial_state
 from jaxclr.training.step import make_train_step
 
 EXPERIMENTS = {name: load_experiment(name) for name in experiment_names()}
+ADDED = ("coral", "mmd", "irm", "vrex", "groupdro", "fixmatch_coral", "meanteacher", "uda")
+"""Experiments on digits whose additions one fast test takes all at once."""
 
 
 def on_toy(experiment, model=None):
@@ -64,12 +73,19 @@ def distinct():
             yield name
 
 
+def quick_or_slow(names):
+    """Each name, slow where it is among what is taken at once."""
+    for name in names:
+        slow = name.removeprefix("digits_") in ADDED
+        yield pytest.param(name, marks=pytest.mark.slow if slow else ())
+
+
 def results_of(experiment, folder):
     sweep(experiment, folder, Console(quiet=True))
     return json.loads((folder / experiment.name / "night/seed1/results.json").read_text())
 
 
-@pytest.mark.parametrize("name", [*distinct()])
+@pytest.mark.parametrize("name", [*quick_or_slow(distinct())])
 def test_two_steps_of_an_experiment_are_made_and_tested(name, tmp_path):
     results = results_of(on_toy(EXPERIMENTS[name]), tmp_path)
     assert 0 <= results["accuracy"] <= 100 and results["steps"] == 2
@@ -89,7 +105,7 @@ def bases():
     ]
 
 
-@pytest.mark.parametrize("name", bases())
+@pytest.mark.parametrize("name", [*quick_or_slow(bases())])
 def test_fixclr_and_adc_go_onto_every_method(name, tmp_path):
     """The whole step is traced, forward and backward, with both added."""
     base = on_toy(EXPERIMENTS[name])
@@ -104,6 +120,16 @@ def test_fixclr_and_adc_go_onto_every_method(name, tmp_path):
     assert {"repulsion", "calibration", "preservation", *base.method.terms} == method.terms.keys()
     same = jax.tree.map(lambda a, b: (a.shape, a.dtype) == (b.shape, b.dtype), after, state)
     assert jax.tree.all(same)
+
+
+def test_penalties_on_domains_and_a_teacher_are_added_all_at_once(tmp_path):
+    base = on_toy(EXPERIMENTS["digits_uda"])
+    method = groupdro(vrex(irm(mmd(coral(uda())), weight=0.1)))
+    experiment = dataclasses.replace(base, method=mean_teacher(method), ema_decay=0.9)
+    assert results_of(experiment, tmp_path)["steps"] == 2
+    journal = next(tmp_path.glob("**/metrics.jsonl"))
+    line = json.loads(journal.read_text().splitlines()[0])
+    assert all(np.isfinite(line[term]) for term in experiment.method.terms)
 
 
 def test_what_one_experiment_has_learned_is_the_frozen_encoder_of_another(tmp_path):

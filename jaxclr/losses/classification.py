@@ -36,6 +36,31 @@ def soft_cross_entropy(logits: Num[Array, "b k"], target: Num[Array, "b k"]) -> 
     return optax.softmax_cross_entropy(logits.astype(jnp.float32), target.astype(jnp.float32))
 
 
+def probability_distance(
+    logits: Num[Array, "b k"], target: Num[Array, "b k"]
+) -> Float[Array, " b"]:
+    r"""Mean squared difference of stated probabilities and a distribution over classes.
+
+    .. math:: \ell_a = \frac{1}{k} \sum_c (p_{ac} - t_{ac})^2
+
+    Where prediction and target both are sure of something else, it hardly has a slope, while
+    a cross-entropy has its steepest: a wrong target does less harm.
+
+    Args:
+        logits: Unnormalised log-probabilities of any float type; computed in float32.
+        target: :math:`t`, not negative; rows sum to one.
+
+    Returns:
+        One loss per example in [0, 2 / k].
+
+    References:
+        Tarvainen, Valpola, `Mean teachers are better role models
+        <https://arxiv.org/abs/1703.01780>`_, 2017, section 2; the mean over classes as in the
+        authors' code.
+    """
+    return ((jax.nn.softmax(logits.astype(jnp.float32)) - target.astype(jnp.float32)) ** 2).mean(-1)
+
+
 def negative_learning(logits: Num[Array, "b k"], label: Int[Array, " b"]) -> Float[Array, " b"]:
     r"""Log-unlikelihood of every class but ``label``, in nats: what an example is not.
 

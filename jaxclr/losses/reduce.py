@@ -26,6 +26,12 @@ def unit(vectors: Num[Array, "b d"]) -> Float[Array, "b d"]:
     """Scales each row to length one, in float32.
 
     The zero row stays zero, with a finite gradient: ``x / max(norm(x), eps)`` has none there.
+
+    Args:
+        vectors: Of any number type.
+
+    Returns:
+        Rows of length one, or zero; those shorter than 1e-6 are scaled by 1e6 alone.
     """
     vectors = vectors.astype(jnp.float32)
     squared = jnp.sum(vectors**2, axis=-1, keepdims=True)

@@ -88,7 +88,16 @@ class PairPreservation(Preservation):
 
 
 def stacked(outputs: Outputs, views: tuple[Reads, ...], vectors: Vectors) -> Num[Array, "v d"]:
-    """The vectors of the views named, one view after the other."""
+    """The vectors of the views named, one view after the other.
+
+    Args:
+        outputs: Must have every view that is named.
+        views: Names of fields of ``outputs``, such as "strong".
+        vectors: Which vectors: "features" or "embedding".
+
+    Returns:
+        As many rows as all views have together.
+    """
     seen = [needed(getattr(outputs, view), f"a pass over {view} views") for view in views]
     return jnp.concatenate([getattr(prediction, vectors) for prediction in seen])
 

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Num
 
 from jaxclr.methods.erm import Supervised
 from jaxclr.methods.fixmatch import Consistency
-from jaxclr.methods.memory import followed
+from jaxclr.methods.memory import followed, recalled
 from jaxclr.methods.method import (
     Labeler,
     Method,
@@ -75,8 +75,7 @@ class AdaptiveMargin(Term):
     def __call__(self, outputs: Outputs) -> Float[Array, ""]:
         """The term's value in nats."""
         strong, _ = guessed(outputs)
-        leaning = outputs.memory if isinstance(outputs.memory, Leaning) else None
-        leaning = needed(leaning, "the memory of DebiasPL's labeler")
+        leaning = needed(recalled(outputs.memory, Leaning), "the memory of DebiasPL's labeler")
         strong = strong._replace(logits=_leant(strong.logits, leaning, self.strength))
         return Consistency(labeled=self.labeled)(outputs._replace(strong=strong))
 

@@ -27,12 +27,17 @@ class Supervised(Term):
 
     def __call__(self, outputs: Outputs) -> Float[Array, ""]:
         """The term's value in nats; domains have equally many labeled images in a batch."""
-        labeled = needed(outputs.labeled, "a pass over labeled images")
-        losses = cross_entropy(labeled.logits, outputs.label)
-        if outputs.mixture is not None:
-            other, share = outputs.mixture
-            losses = share * losses + (1 - share) * cross_entropy(labeled.logits, other)
-        return outputs.num_domains * losses.mean()
+        return outputs.num_domains * labeled_losses(outputs).mean()
+
+
+def labeled_losses(outputs: Outputs) -> Float[Array, " l"]:
+    """Cross-entropy of each labeled image, in nats; of a mixed one on both labels."""
+    labeled = needed(outputs.labeled, "a pass over labeled images")
+    losses = cross_entropy(labeled.logits, outputs.label)
+    if outputs.mixture is None:
+        return losses
+    other, share = outputs.mixture
+    return share * losses + (1 - share) * cross_entropy(labeled.logits, other)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -93,7 +93,15 @@ class Repulsion(Term):
 def trusted_labels(
     outputs: Outputs, pseudo: PseudoLabels
 ) -> tuple[Int[Array, " b"], Float[Array, " b"]]:
-    """Labels given or guessed, and how far they are relied upon: given ones fully."""
+    """Labels given or guessed, and how far they are relied upon: given ones fully.
+
+    Args:
+        outputs: Says which labels are given.
+        pseudo: The labeler's guesses of all images, labeled ones too.
+
+    Returns:
+        The class of each image, and its weight: 1 where the label is given, else the labeler's.
+    """
     is_given = outputs.given >= 0
     return (
         jnp.where(is_given, outputs.given, pseudo.label),

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Num
 
 from jaxclr.methods.erm import Supervised
 from jaxclr.methods.fixmatch import Consistency
-from jaxclr.methods.memory import followed
+from jaxclr.methods.memory import followed, recalled
 from jaxclr.methods.method import (
     Labeler,
     Method,
@@ -90,8 +90,9 @@ class Fairness(Term):
     def __call__(self, outputs: Outputs) -> Float[Array, ""]:
         """The term's value in nats; 0 where no guess is trusted."""
         strong, pseudo = guessed(outputs)
-        status = outputs.memory if isinstance(outputs.memory, LearningStatus) else None
-        status = needed(status, "the memory of FreeMatch's labeler")
+        status = needed(
+            recalled(outputs.memory, LearningStatus), "the memory of FreeMatch's labeler"
+        )
         # The quotient of two vanishing numbers is taken as a difference of logarithms.
         past = jnp.log(status.share) - jnp.log(status.histogram)
         past = jax.nn.softmax(jnp.where(status.histogram > 0, past, -jnp.inf))

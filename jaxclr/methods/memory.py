@@ -1,9 +1,30 @@
 """What labelers remember of the unlabeled images: averages over the batch, and over the steps."""
 
+from typing import NamedTuple, TypeVar
+
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Float, PyTree, Shaped
 
 from jaxclr.types import Evidence
+
+T = TypeVar("T")
+
+
+class Around(NamedTuple):
+    """The memory of a labeler that is put around another one: its own, and the other's."""
+
+    own: PyTree
+    within: PyTree
+
+
+def recalled(memory: PyTree, kind: type[T]) -> T | None:
+    """The memory of that kind, of a labeler or of one that it is put around; None without one."""
+    if isinstance(memory, kind):
+        return memory
+    if not isinstance(memory, Around):
+        return None
+    own = recalled(memory.own, kind)
+    return recalled(memory.within, kind) if own is None else own
 
 
 def mean_of_unlabeled(evidence: Evidence, values: Shaped[Array, "b ..."]) -> Float[Array, "..."]:

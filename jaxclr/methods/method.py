@@ -14,10 +14,12 @@ from jaxclr.methods.mixing import Mixing, NoMixing
 from jaxclr.models.style import BatchStyle, NoStyle, Style
 from jaxclr.types import Evidence, Outputs, Prediction, PseudoLabels, Sizes
 
-Reads = Literal["labeled", "pseudo", "strong", "second", "learned", "style", "average", "crops"]
+Reads = Literal[
+    "labeled", "pseudo", "strong", "second", "learned", "style", "average", "crops", "teacher",
+]  # fmt: skip
 """What a term can ask the step for: a pass over labeled weak views, pseudo-labels by a pass over
 all weak views, or a pass over all strong, second strong, weak (with gradient) or restyled views, or
-by averaged weights, or over small windows.
+by averaged weights over both strong views or over weak ones, or over small windows.
 """
 
 T = TypeVar("T")
@@ -51,6 +53,10 @@ class Labeler(abc.ABC):
     @abc.abstractmethod
     def label(self, memory: PyTree, evidence: Evidence) -> tuple[PyTree, PseudoLabels]:
         """Guesses labels; returns the memory for the next step with them."""
+
+    def remember(self, memory: PyTree, outputs: Outputs) -> PyTree:
+        """The memory once all passes are made, before the loss; as it is unless told otherwise."""
+        return memory
 
 
 class Bank(abc.ABC):
@@ -185,7 +191,15 @@ def probabilities_of(prediction: Prediction) -> Float[Array, "b k"]:
 def likeliest(
     probabilities: Float[Array, "b k"], weight: Float[Array, " b"] | float
 ) -> PseudoLabels:
-    """Pseudo-labels that name the likeliest class, the first among equals."""
+    """Pseudo-labels that name the likeliest class, the first among equals.
+
+    Args:
+        probabilities: Of every class, rows summing to one.
+        weight: How far each guess is relied upon, in [0, 1]; one number for all, or one for each.
+
+    Returns:
+        The guesses; ``probabilities`` goes with them as the soft labels.
+    """
     confidence = probabilities.max(-1)
     return PseudoLabels(
         probabilities.argmax(-1),

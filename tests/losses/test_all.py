@@ -34,6 +34,9 @@ SAMPLES = {
     "pair_weight": rng.uniform(0.1, 1, (B, M)).astype(np.float32),
     "prior": rng.normal(size=(B, 4)).astype(np.float32),
     "scores": rng.normal(size=(B, K)).astype(np.float32),
+    "half": np.arange(B) // N % 2,
+    "share": rng.uniform(0.1, 1, N).astype(np.float32),
+    "risk": rng.uniform(0.1, 2, N).astype(np.float32),
 }
 SETTINGS = {"num_classes": K, "num_domains": N, "temperature": 0.1}
 

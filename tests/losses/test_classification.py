@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxclr.losses import cross_entropy, negative_learning, soft_cross_entropy
+from jaxclr.losses import (
+    cross_entropy,
+    negative_learning,
+    probability_distance,
+    soft_cross_entropy,
+)
 
 
 def probabilities(row: np.ndarray) -> np.ndarray:
@@ -183,3 +188,20 @@ def test_halves_are_computed_with_in_single_precision_for_negative_and_soft_labe
     assert negative.dtype == soft.dtype == jnp.float32
     np.testing.assert_allclose(negative, what_it_is_not(single, label), rtol=1e-5)
     np.testing.assert_allclose(soft, between(single, np.asarray(target, np.float32)), rtol=1e-5)
+
+
+def test_distance_of_probabilities_is_the_mean_square_class_by_class():
+    rng = np.random.default_rng(0)
+    logits, target = rng.normal(size=(5, 4)), rng.dirichlet(np.ones(4), 5)
+    found = probability_distance(jnp.asarray(logits), jnp.asarray(target))
+    for a in range(5):
+        p = np.exp(logits[a]) / np.exp(logits[a]).sum()
+        np.testing.assert_allclose(
+            found[a], sum((p[c] - target[a, c]) ** 2 for c in range(4)) / 4, rtol=1e-4
+        )
+
+
+def test_distance_of_probabilities_is_at_most_two_over_k_and_flat_where_both_are_sure():
+    sure, other = jnp.array([[100.0, 0.0]]), jnp.array([[0.0, 1.0]])
+    assert probability_distance(sure, other) == 1
+    assert not jax.grad(lambda x: probability_distance(x, other).sum())(sure).any()

@@ -9,6 +9,7 @@ from jaxclr.errors import InputError
 from jaxclr.methods.adc import Calibration, PairCalibration, PairPreservation, Preservation, adc
 from jaxclr.methods.barlow import Decorrelation, barlow
 from jaxclr.methods.byol import PredictsAverage, byol
+from jaxclr.methods.coral import MomentAlignment, StrongMomentAlignment, coral
 from jaxclr.methods.debiaspl import AdaptiveMargin, DebiasedThreshold, debiaspl
 from jaxclr.methods.defixmatch import Debias, SupervisedStrong, defixmatch
 from jaxclr.methods.dhel import DecoupledEnergies, dhel
@@ -18,8 +19,12 @@ from jaxclr.methods.fixclr import Repulsion, fixclr
 from jaxclr.methods.fixmatch import Consistency, FixedThreshold, fixmatch
 from jaxclr.methods.flexmatch import CurriculumThreshold, flexmatch
 from jaxclr.methods.freematch import Fairness, SelfAdaptive, freematch
+from jaxclr.methods.groupdro import Tilted, WorstDomains, groupdro
+from jaxclr.methods.irm import Invariance, irm
+from jaxclr.methods.mean_teacher import TeacherDistance, mean_teacher
 from jaxclr.methods.method import Method, NoBank, Term
 from jaxclr.methods.mixing import CutMix, MixUp, NoMixing
+from jaxclr.methods.mmd import KernelAlignment, StrongKernelAlignment, mmd
 from jaxclr.methods.multicrop import WindowsPredictAverage, WindowsPredictViews
 from jaxclr.methods.protogcd import DualLevel, protogcd
 from jaxclr.methods.simclr import ViewContrast, simclr
@@ -30,7 +35,9 @@ from jaxclr.methods.softmatch import TruncatedGaussian, softmatch
 from jaxclr.methods.ssc import SoftUnifiedContrast, UnifiedContrast, ssc
 from jaxclr.methods.stylematch import StyleConsistency, stylematch
 from jaxclr.methods.supcon import LabelContrast, supcon
+from jaxclr.methods.uda import Sharpened, uda
 from jaxclr.methods.uplm import Certain, uplm
+from jaxclr.methods.vrex import RiskVariance, vrex
 from jaxclr.methods.wmse import WhitenedDistance, wmse
 from jaxclr.models.style import BatchStyle, FourierStyle, NoStyle
 
@@ -43,6 +50,8 @@ KINDS = (
     AdaptiveMargin, Debias, SupervisedStrong, DualLevel, SoftConsistency, SinkhornLabels,
     DomainMeans, Conformity, Alignment, Certain, StyleConsistency, FourierStyle,
     NoMixing, MixUp, CutMix, BatchStyle, WindowsPredictAverage, WindowsPredictViews,
+    MomentAlignment, StrongMomentAlignment, KernelAlignment, StrongKernelAlignment, Invariance,
+    RiskVariance, WorstDomains, Tilted, TeacherDistance, Sharpened,
 )  # fmt: skip
 SETTINGS = {kind.__name__: kind for kind in KINDS}
 METHODS = [
@@ -76,6 +85,13 @@ METHODS = [
     dataclasses.replace(simclr(), batch_style=BatchStyle(1.0)),
     byol(windows_weight=1.0),
     simsiam(windows_weight=2.0),
+    coral(weight=0.5),
+    mmd(fixmatch()),
+    irm(fixmatch(), weight=1.0),
+    vrex(anneal=0.0),
+    groupdro(freematch(), step_size=0.1),
+    mean_teacher(ramp=0.0),
+    uda(temperature=0.5),
 ]
 
 

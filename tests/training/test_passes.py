@@ -18,7 +18,7 @@ from jaxclr.training.rows import join
 from jaxclr.training.state import Frozen, Setting, initial_state
 
 N = 2
-READS = ("labeled", "pseudo", "strong", "second", "learned", "style", "average")
+READS = ("labeled", "pseudo", "strong", "second", "learned", "style", "average", "teacher")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,10 +135,11 @@ def test_views_are_of_all_images_row_by_row_and_labeled_ones_alone(everything):
     np.testing.assert_array_equal(outputs.given, given)
 
 
-def test_averaged_weights_see_both_strong_views_and_record_nothing(everything):
+def test_averaged_weights_see_both_strong_views_and_weak_ones_and_record_nothing(everything):
     setting, state, _, outputs = everything
     batch = make_batch()
-    for seen, field in zip(outputs.average, ("strong", "second"), strict=True):
+    pairs = zip((*outputs.average, outputs.teacher), ("strong", "second", "weak"), strict=True)
+    for seen, field in pairs:
         prediction, _ = alone(setting, state.ema, state.stats, joined(batch, field), train=True)
         same(seen.features, prediction.features)
 
@@ -156,7 +157,7 @@ def test_a_guess_is_deterministic_and_has_samples_while_learning_drops(everythin
 def test_what_no_term_reads_is_not_there():
     setting = make_setting(StrongAlone())
     _, outputs = outputs_of(setting)
-    missing = ("labeled", "weak", "pseudo", "second", "learned", "style", "average")
+    missing = ("labeled", "weak", "pseudo", "second", "learned", "style", "average", "teacher")
     assert all(getattr(outputs, name) is None for name in missing)
     assert outputs.strong is not None and outputs.prior == () and outputs.prototypes is None
 

@@ -1,0 +1,21 @@
+"""V-REx on the labeled images of the embedded digits, 10 per class and domain; 4-layer ConvNet.
+
+Command: ``python -m jaxclr.main --experiment=digits_vrex``
+Cost: as ``digits_erm``.
+Accuracy on held-out domains, %: 10.4 (width 32, seed 1; mean over targets).
+"""
+
+import dataclasses
+
+from jaxclr.experiment import Experiment
+from jaxclr.experiments import digits_erm
+from jaxclr.methods.vrex import vrex
+
+
+def experiment() -> Experiment:
+    """``digits_erm`` with the variance of the domains' risks, in full from a tenth on."""
+    return dataclasses.replace(
+        digits_erm.experiment(),
+        name="digits_vrex",
+        method=vrex(digits_erm.experiment().method),
+    )
