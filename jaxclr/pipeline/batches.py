@@ -9,6 +9,7 @@ import contextlib
 import copy
 import dataclasses
 import io
+import logging
 import operator
 import os
 import pickle
@@ -17,9 +18,9 @@ import signal
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import SupportsIndex
 
-import grain
 import numpy as np
 from absl import flags
 from jaxtyping import UInt8
@@ -184,14 +185,28 @@ def read_ahead(
     if workers:
         yield from _read_by_processes(batches, start, workers)
     else:
+        grain = _grain()
         ahead = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)
         yield from grain.MapDataset.source(batches)[start:].to_iter_dataset(ahead)
+
+
+def _grain() -> ModuleType:
+    """Grain, without what it says as it is imported: that older JAX cannot profile it."""
+    logger = logging.getLogger("absl")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        import grain
+    finally:
+        logger.setLevel(before)
+    return grain
 
 
 def _read_by_processes(batches: Batches, start: int, workers: int) -> Iterator[Batch]:
     if not flags.FLAGS.is_parsed():
         # Grain's processes insist upon this outside an absl program.
         flags.FLAGS.mark_as_parsed()
+    grain = _grain()
     in_turn = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
     options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
     due = start
