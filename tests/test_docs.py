@@ -5,9 +5,11 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from shell import blocks, files
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("data/*.md")])
@@ -24,9 +26,8 @@ def named(path):
 
 def examples():
     for page in PAGES:
-        for block in re.finditer(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S):
-            line = page.read_text()[: block.start(1)].count("\n")
-            yield pytest.param(page, line, block[1], id=f"{named(page)}:{line + 1}")
+        for line, code in blocks(page, "python"):
+            yield pytest.param(page, line, code, id=f"{named(page)}:{line + 1}")
 
 
 def links():
@@ -60,10 +61,24 @@ def unannotated(function):
     return [x.arg for x in given if x.annotation is None and x.arg not in ("self", "cls")]
 
 
+def outside_make():
+    """These tests may run under `make test ARGS=...`, whose variables are not meant for others."""
+    inside = ("MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS", "ARGS", "JOBS", "PYTHON")
+    return {name: value for name, value in os.environ.items() if name not in inside}
+
+
 @pytest.mark.parametrize("page, line, code", [*examples()])
-def test_examples_run(page, line, code):
+def test_examples_run(page, line, code, tmp_path, monkeypatch):
+    for name, text in files(page).items():
+        (tmp_path / name).write_text(text)
+        monkeypatch.delitem(sys.modules, name.removesuffix(".py"), raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
     # As many empty lines before the code as in the page, so that errors name its lines.
-    exec(compile("\n" * line + code, str(page), "exec"), {"__name__": "example"})
+    names = {"__name__": "example"}
+    exec(compile("\n" * line + code, str(page), "exec"), names)
+    for name, function in names.copy().items():
+        if name.startswith("test_"):
+            function()
 
 
 def test_readme_has_examples():
@@ -87,12 +102,9 @@ def test_links_lead_somewhere(page, target):
 )
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
 def test_make_would_run(target, command):
-    # These tests may run under `make test ARGS=...`, whose variables are not meant here.
-    outside = ("MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS", "ARGS", "JOBS", "PYTHON")
     done = subprocess.run(
         ["make", "--dry-run", "--always-make", "--directory", str(ROOT), target],
-        env={name: value for name, value in os.environ.items() if name not in outside},
-        capture_output=True, text=True, check=True,
+        env=outside_make(), capture_output=True, text=True, check=True,
     )  # fmt: skip
     steps = [line.strip() for line in done.stdout.splitlines()]
     installs = [i for i, step in enumerate(steps) if ".venv/bin/python -m pip install" in step]
