@@ -47,9 +47,15 @@ LESS = {
     for row in ("ssc_adc", "simclr_adc", "byol_adc")
 }
 """ADC at a tenth of its weight, on what its own weight overpowers."""
+HEAVY = {
+    "irm_1": ("irm", "--method.terms.invariance.weight", "1"),
+    "vrex_10": ("vrex", "--method.terms.risk-variance.weight", "10"),
+}
+"""Penalties nearer to the weights of DomainBed."""
 OTHERS = ("defixmatch", "protogcd", "sinkhorn", "uplm", "stylematch")
 BASELINES = {
-    **dict.fromkeys(("coral", "mmd", "irm", "vrex", "groupdro", "meanteacher"), "erm"),
+    **dict.fromkeys(("coral", "mmd", "irm", "irm_1", "vrex", "vrex_10"), "erm"),
+    **dict.fromkeys(("groupdro", "meanteacher"), "erm"),
     **dict.fromkeys(("fixmatch_coral", "uda"), "fixmatch"),
 }
 """What users of DomainBed and of USB compare with, each beside what it was added to."""
@@ -76,7 +82,7 @@ SELF_SUPERVISED = {
     "barlow": "barlow_adc",
     "wmse": "wmse_adc",
 }
-CHANGED = {**ABLATIONS, **WITH_ENCODER, **LESS}
+CHANGED = {**ABLATIONS, **WITH_ENCODER, **LESS, **HEAVY}
 
 
 def row_of(name: str) -> tuple[str, ...]:

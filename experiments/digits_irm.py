@@ -13,12 +13,13 @@ from jaxclr.methods.irm import irm
 
 
 def experiment() -> Experiment:
-    """``digits_erm`` with a constant penalty of weight 1, since at 10 it diverges.
+    """``digits_erm`` with a constant penalty.
 
-    That is how one run of seed 11 went, with these images and this optimizer.
+    The weight was taken over 0.01 by the accuracy on held-back images of the sources (seed 11,
+    targets scan and print); at 1 the network forgets on three of four targets, at 10 it diverges.
     """
     return dataclasses.replace(
         digits_erm.experiment(),
         name="digits_irm",
-        method=irm(digits_erm.experiment().method, weight=1.0, early=1.0),
+        method=irm(digits_erm.experiment().method, weight=0.1, early=1.0),
     )

@@ -13,9 +13,13 @@ from jaxclr.methods.vrex import vrex
 
 
 def experiment() -> Experiment:
-    """``digits_erm`` with the variance of the domains' risks, in full from a tenth on."""
+    """``digits_erm`` with the variance of the domains' risks, in full from a tenth on.
+
+    The weight was taken over 1 by the accuracy on held-back images of the sources (seed 11, targets
+    scan and print); at 10, DomainBed's, the loss leaps and the network says the same of every image.
+    """
     return dataclasses.replace(
         digits_erm.experiment(),
         name="digits_vrex",
-        method=vrex(digits_erm.experiment().method),
+        method=vrex(digits_erm.experiment().method, weight=0.1),
     )

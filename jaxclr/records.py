@@ -142,7 +142,8 @@ def read_records(folder: Path) -> list[Record]:
 
 
 def _part(kind: type, arrays: Mapping[str, np.ndarray]) -> Any:
-    found = {name: arrays[f"{kind.__name__.lower()}/{name}"] for name in kind._fields}
+    prefix = kind.__name__.lower()
+    found: dict[str, Any] = {name: arrays[f"{prefix}/{name}"] for name in kind._fields}
     if "path" in found:
         found["path"] = _unpacked(found["path"])
     return kind(**found)

@@ -117,11 +117,12 @@ def _setting(name: str, sources: Mapping[str, str]) -> type:
 
 
 def _refuse_several(folder: Path) -> None:
-    """Tells which runs there are where the folder of an experiment is given.
+    """Tells which runs there are where the folder of an experiment, or of a target, is given.
 
     Raises:
         InputError: It is one.
     """
-    runs = sorted(str(path.parent) for path in folder.glob("*/seed*/results.json"))
+    found = [*folder.glob("*/seed*/results.json"), *folder.glob("seed*/results.json")]
+    runs = sorted(str(path.parent) for path in found)
     if runs:
         raise InputError(f"{folder} holds {len(runs)} runs. Choose one: {', '.join(runs)}.")

@@ -90,9 +90,10 @@ def test_weights_of_another_network_are_refused(run):
         path.write_bytes(kept)
 
 
-def test_the_folder_of_an_experiment_lists_its_runs(run):
+@pytest.mark.parametrize("above", [1, 2], ids=["target", "experiment"])
+def test_the_folder_of_a_target_or_an_experiment_lists_its_runs(run, above):
     with pytest.raises(InputError, match=r"holds 1 runs\. Choose one: .*night/seed1"):
-        read_saved(run.folder.parent.parent)
+        read_saved(run.folder.parents[above - 1])
 
 
 def test_parameters_are_read_whatever_the_devices(run):
