@@ -35,7 +35,7 @@ def make(row: str, experiment: str, workdir: Path, arguments: Sequence[str]) -> 
     """Makes the runs of one row that are not made yet."""
     command = [
         *(sys.executable, "-m", "jaxclr.main", f"--experiment={experiment}", "--name", row),
-        *("--workdir", str(workdir), "--threads", "1", *arguments),
+        *("--workdir", str(workdir), "--no-report", "--threads", "1", *arguments),
     ]
     done = subprocess.run(
         command, env={**os.environ, **ONE_THREAD}, cwd=ROOT, capture_output=True, text=True

@@ -2,7 +2,7 @@
 
 Command: ``python -m jaxclr.main --experiment=digits_irm``
 Cost: as ``digits_erm``.
-Accuracy on held-out domains, %: 23.9 (width 32, seed 1; mean over targets).
+Accuracy on held-out domains, %: 57.8 (width 32, seed 1; mean over targets).
 """
 
 import dataclasses

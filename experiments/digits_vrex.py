@@ -2,7 +2,7 @@
 
 Command: ``python -m jaxclr.main --experiment=digits_vrex``
 Cost: as ``digits_erm``.
-Accuracy on held-out domains, %: 10.4 (width 32, seed 1; mean over targets).
+Accuracy on held-out domains, %: 58.1 (width 32, seed 1; mean over targets).
 """
 
 import dataclasses
