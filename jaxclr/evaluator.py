@@ -86,7 +86,9 @@ class Evaluator:
             shares = probabilities(*taught, tested, num_classes=self._num_classes)
         else:
             logits = self._seen(state, lambda seen: seen.logits, self._target, self._known)
-            shares = np.asarray(jax.nn.softmax(logits.astype(np.float32)))
+            # In double precision, logits that differ are not made equal.
+            powers = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
+            shares = powers / powers.sum(-1, keepdims=True)
         guess, each = shares.argmax(-1), np.arange(len(label))
         return Predictions(
             tuple(self._target.paths[i] for i in self._known), label, guess.astype(np.int32),

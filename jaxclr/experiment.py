@@ -157,8 +157,8 @@ def imports(value: object) -> list[str]:
             found.add(f"from {type(value).__module__} import {type(value).__qualname__}")
             for field in dataclasses.fields(value):
                 walk(getattr(value, field.name))
-        elif isinstance(value, dict):
-            for part in value.values():
+        elif isinstance(value, dict | tuple):
+            for part in value.values() if isinstance(value, dict) else value:
                 walk(part)
 
     walk(value)

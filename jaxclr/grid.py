@@ -138,19 +138,20 @@ def command(
     )
 
 
-def finish(grid: Grid, console: Console) -> list[Path]:
+def finish(grid: Grid, console: Console) -> dict[str, list[Path]]:
     """Writes the table of every experiment that has results, and one of all; shows the latter.
 
     Returns:
-        The folders of the experiments that have results.
+        Of each data set, the folders of the experiments that have results.
     """
-    rows, folders = [], []
+    rows: list[Row] = []
+    folders: dict[str, list[Path]] = {}
     for one in grid.series:
         summary = None
         if results := all_results(one.folder, one.collection):
             summary = summarise(results)
             write_table(one.folder, summary)
-            folders.append(one.folder)
+            folders.setdefault(one.experiment.dataset.name, []).append(one.folder)
         domains = tuple(domain.name for domain in one.collection.domains)
         name = one.experiment.name
         rows.append(Row(one.experiment.dataset.name, name, domains, summary, one.asked))

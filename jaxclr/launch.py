@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxclr.errors import InputError
-from jaxclr.loggers import checked_loggers
+from jaxclr.loggers import check_loggers
 
 # Processes and locks as the many runs need them are not there on every system.
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def check(chosen: argparse.Namespace) -> None:
     Raises:
         InputError: Says which flag.
     """
-    checked_loggers(chosen.log_to)
+    check_loggers(chosen.log_to)
     least = {"jobs": 1, "time": 1, "gpus_per_run": 0 if chosen.slurm else 1}
     for name, allowed in least.items():
         if (value := getattr(chosen, name)) is not None and value < allowed:

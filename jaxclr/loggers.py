@@ -148,8 +148,8 @@ def loggers_of(run: "Run", names: Sequence[str], console: "Console") -> Loggers:
     return Loggers(facts, names, say)
 
 
-def checked_loggers(names: Sequence[str]) -> tuple[str, ...]:
-    """The loggers asked for, each once.
+def check_loggers(names: Sequence[str]) -> None:
+    """Tells at once what cannot be logged to.
 
     Raises:
         InputError: One is unknown, or not installed.
@@ -161,7 +161,6 @@ def checked_loggers(names: Sequence[str]) -> tuple[str, ...]:
             raise InputError(
                 f"--log-to {name} needs {PACKAGES[name]}: pip install 'jaxclr[{name}]'."
             )
-    return tuple(dict.fromkeys(names))
 
 
 def scalars(values: Mapping[str, Any], classes: Sequence[str]) -> dict[str, float]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from jaxclr.allocation import end_without_collecting, keep_freed_memory
 from jaxclr.errors import InputError, exit_code, nearest
-from jaxclr.loggers import checked_loggers
+from jaxclr.loggers import check_loggers
 
 # The processes that Grain starts import this file: what takes long to import comes in later.
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _main(argv: list[str]) -> int:
             print(f"Experiments:\n{listed}")
             return 0
         raise InputError(f"--experiment is missing. Allowed: {', '.join(names)}, or a file.")
-    checked_loggers(chosen.log_to)
+    check_loggers(chosen.log_to)
     with _rare_collections():
         _start(chosen, rest)
     return 0
@@ -147,11 +147,21 @@ def _make_runs(
 
 
 def tell_report(folders: Sequence[Path], output: Path, console: "Console") -> None:
-    """Writes the report of some experiments' runs, and says where it is."""
+    """Writes the report of some experiments' runs, and says where it is.
+
+    The runs are finished: that none can be written of them is told, and ends nothing.
+    """
     from jaxclr.report import write_report
 
-    page = write_report(folders, output)
-    console.print(f"Report: {page}", highlight=False, soft_wrap=True)
+    try:
+        told = f"Report: {write_report(folders, output)}"
+    except Exception as error:
+        places = " ".join(map(str, folders))
+        told = (
+            f"No report was written ({type(error).__name__}: {error}). The runs are kept; to try "
+            f"again: python -m jaxclr.report {places} --output FOLDER"
+        )
+    console.print(told, highlight=False, markup=False, soft_wrap=True)
 
 
 def parse(default: "Experiment", argv: Sequence[str], usage: str = "") -> "Experiment":

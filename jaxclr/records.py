@@ -100,6 +100,24 @@ def read_tested(path: Path) -> Tested:
         ) from error
 
 
+def read_results(folder: Path) -> tuple[dict[str, Any], str]:
+    """The results of a finished run, and the experiment as code.
+
+    Raises:
+        InputError: There are none, or they are damaged.
+    """
+    if not (folder / RESULTS).is_file():
+        raise InputError(f"{folder} holds no finished run: there is no {RESULTS} in it.")
+    try:
+        results = json.loads((folder / RESULTS).read_text())
+        code = (folder / "experiment.txt").read_text()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder} cannot be read: {error}") from error
+    if lacking := {"experiment", "target", "seed", "accuracy", "classes"} - results.keys():
+        raise InputError(f"{folder / RESULTS} is no run's: it lacks {sorted(lacking)[0]!r}.")
+    return results, code
+
+
 def read_record(folder: Path) -> Record:
     """Reads a finished run.
 
@@ -109,12 +127,9 @@ def read_record(folder: Path) -> Record:
     Raises:
         InputError: There are no results, or a file is damaged.
     """
-    if not (folder / RESULTS).is_file():
-        raise InputError(f"{folder} holds no finished run: there is no {RESULTS} in it.")
+    results, code = read_results(folder)
     try:
-        results = json.loads((folder / RESULTS).read_text())
         lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-        code = (folder / "experiment.txt").read_text()
     except (OSError, ValueError) as error:
         raise InputError(f"{folder} cannot be read: {error}") from error
     there = (folder / TESTED).is_file()

@@ -15,7 +15,7 @@ from jaxclr.experiment import Experiment
 from jaxclr.models.network import PureNetwork
 from jaxclr.models.store import read_all
 from jaxclr.models.weights import read_arrays
-from jaxclr.records import read_record
+from jaxclr.records import read_results
 
 NUMBERS = {"inf": math.inf, "nan": math.nan}
 """How numbers are written that are no literals."""
@@ -43,16 +43,16 @@ def read_saved(folder: Path) -> Saved:
         InputError: It holds no finished run, or its files are damaged.
     """
     _refuse_several(folder)
-    record = read_record(folder)
-    experiment = read_experiment(folder / "experiment.txt", record.code)
-    classes = tuple(record.results["classes"])
+    results, code = read_results(folder)
+    experiment = read_experiment(folder / "experiment.txt", code)
+    classes = tuple(results["classes"])
     network = experiment.model.build(
-        len(classes), seed=record.results["seed"], dtype=jnp.dtype(experiment.dtype)
+        len(classes), seed=results["seed"], dtype=jnp.dtype(experiment.dtype)
     )
     path = folder / "weights.npz"
     params, stats = read_all(path, read_arrays(path), network.params, network.stats)
     network = network._replace(params=params, stats=stats)
-    return Saved(folder, experiment, classes, record.results, network)
+    return Saved(folder, experiment, classes, results, network)
 
 
 def read_experiment(path: Path, code: str) -> Experiment:

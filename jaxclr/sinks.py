@@ -15,6 +15,9 @@ from jaxclr.pipeline.atomic import replacing
 FLUSH_SECONDS = 10.0
 """After which what was told has to be on the disk for TensorBoard to show."""
 
+LOGIN_SECONDS = 60.0
+"""How long the start of a run may wait for an answer to whose account it is."""
+
 FINISH_SECONDS = 120.0
 """How long the end of a run may wait for Weights & Biases to take the rest."""
 
@@ -153,14 +156,16 @@ class WeightsAndBiases:
         kept = facts.folder / "wandb" / "run_id.txt"
         self.fresh = not kept.exists()
         key = secrets.token_hex(4) if self.fresh else kept.read_text()
-        settings = {"silent": True, "console": "off"}
-        if "finish_timeout" in self._wandb.Settings.model_fields:
-            settings |= {"finish_timeout": FINISH_SECONDS, "finish_timeout_raises": True}
+        # Without the last three, a question at the terminal or a broken network waits forever.
+        settings = self._wandb.Settings(
+            silent=True, console="off", login_timeout=LOGIN_SECONDS,
+            finish_timeout=FINISH_SECONDS, finish_timeout_raises=True,
+        )  # fmt: skip
         self._run: Any = self._wandb.init(
             project=os.environ.get("WANDB_PROJECT", "jaxclr"), group=facts.experiment,
             name=f"{facts.experiment} {facts.target} seed {facts.seed}", id=key,
             resume="allow", dir=str(facts.folder), config=_config(facts),
-            settings=self._wandb.Settings(**settings),
+            settings=settings,
         )  # fmt: skip
         if self.fresh:
             with replacing(kept) as file:

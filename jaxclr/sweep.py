@@ -166,10 +166,11 @@ def _main(argv: list[str]) -> int:
     left = f"; the others have {grid.steps} steps" if jobs else ""
     say(f"{grid.size} runs, {done} of them finished already{left}.")
     failures = make(jobs, chosen, say)
-    folders = finish(grid, console)
-    if folders and not chosen.no_report:
-        tell_report(folders, chosen.workdir / "report", console)
+    found = finish(grid, console)
     tell(failures, say)
+    for dataset, folders in {} if chosen.no_report else found.items():
+        name = "report" if len(found) == 1 else f"report-{dataset}"
+        tell_report(folders, chosen.workdir / name, console)
     if failures:
         raise JaxclrError(
             f"{len(failures)} of {grid.size} runs failed. The same command tries them again."

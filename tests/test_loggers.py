@@ -18,7 +18,7 @@ from jaxclr.errors import InputError
 from jaxclr.experiment import as_code
 from jaxclr.jobs import Job
 from jaxclr.launch import check, command_line, make
-from jaxclr.loggers import checked_loggers
+from jaxclr.loggers import check_loggers
 from jaxclr.main import main
 from jaxclr.methods.erm import erm
 from jaxclr.sinks import TensorBoard
@@ -155,5 +155,5 @@ def test_a_package_that_is_missing_is_told_before_anything_is_done(tmp_path, cap
 
 def test_a_logger_that_there_is_not_is_answered_with_the_nearest():
     with pytest.raises(InputError, match=r"Did you mean 'tensorboard'"):
-        checked_loggers(["tensorbord"])
-    assert checked_loggers(["tensorboard", "tensorboard"]) == ("tensorboard",)
+        check_loggers(["tensorbord"])
+    check_loggers(["tensorboard", "tensorboard"])

@@ -13,9 +13,7 @@ TOY = str(Path(__file__).with_name("toy.py"))
 
 
 def run(workdir, *arguments, experiment=TOY) -> int:
-    return main(
-        [f"--experiment={experiment}", f"--workdir={workdir}", "--no-report", *arguments]
-    )
+    return main([f"--experiment={experiment}", f"--workdir={workdir}", "--no-report", *arguments])
 
 
 @pytest.fixture(scope="module")

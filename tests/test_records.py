@@ -16,6 +16,7 @@ from jaxclr.records import (
     write_tested,
 )
 
+RESULTS = {"experiment": "mine", "target": "day", "seed": 1, "accuracy": 50.0, "classes": ["a"]}
 RNG = np.random.default_rng(1)
 ODD = ("day/cat/a b.png", "day/кот/日.png", os.fsdecode(b"day/cat/\xff.png"))
 
@@ -77,7 +78,7 @@ def test_a_damaged_file_is_named(tmp_path):
 
 def test_the_runs_of_an_experiment_come_by_target_and_seed(tmp_path):
     for target, seed in (("night", 1), ("day", 10), ("day", 2)):
-        leave_run(tmp_path / target / f"seed{seed}", {"target": target, "seed": seed})
+        leave_run(tmp_path / target / f"seed{seed}", {**RESULTS, "target": target, "seed": seed})
     write_tested(tmp_path / "day/seed2/tested.npz", seen())
     found = read_records(tmp_path)
     assert [(r.results["target"], r.results["seed"]) for r in found] == [
@@ -97,6 +98,9 @@ def test_what_is_missing_or_damaged_is_told(tmp_path):
         read_records(tmp_path)
     with pytest.raises(InputError, match=r"there is no results\.json in it"):
         read_record(tmp_path)
-    leave_run(tmp_path / "day/seed1", {"target": "day", "seed": 1}, **{"metrics.jsonl": "{"})
+    leave_run(tmp_path / "day/seed1", RESULTS, **{"metrics.jsonl": "{"})
     with pytest.raises(InputError, match="seed1 cannot be read"):
         read_record(tmp_path / "day/seed1")
+    leave_run(tmp_path / "dusk/seed1", {"target": "dusk"})
+    with pytest.raises(InputError, match=r"results\.json is no run's: it lacks 'accuracy'"):
+        read_record(tmp_path / "dusk/seed1")

@@ -75,8 +75,7 @@ class Service:
         self.runs.append(run)
         return run
 
-    class Settings(dict):
-        model_fields = ("finish_timeout",)
+    Settings = dict
 
     Html, Image = staticmethod(lambda page: page), staticmethod(lambda path: path)
 
@@ -101,6 +100,8 @@ def test_weights_and_biases_has_the_same_rows_on_the_axis_of_steps(tmp_path, ser
     assert run.config == {"target": "night", "seed": 3, "a": 1, "b": "Sgd"}
     assert (run.name, run.group, run.project) == ("mine night seed 3", "mine", "jaxclr")
     assert (run.resume, run.dir, run.code) == ("allow", str(tmp_path), 0)
+    # Neither a question at the terminal nor a broken network may hold a run up for good.
+    assert run.settings["login_timeout"] == 60.0 and run.settings["finish_timeout"] == 120.0
     assert said == ["night seed 3 is shown at https://there/run"]
 
 

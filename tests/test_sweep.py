@@ -222,3 +222,29 @@ def test_what_was_made_here_is_finished_for_main_too(tmp_path, capsys):
     arguments = ("--targets", "day", "--steps", "1", "--no-report")
     assert main_alone([f"--experiment={TOY}", f"--workdir={tmp_path}", *arguments]) == 0
     assert "1 of 1 runs are finished already" in capsys.readouterr().out
+
+
+def test_reports_are_written_of_each_data_set_and_a_failing_one_fails_nothing(
+    tmp_path, imagined, monkeypatch, capsys
+):
+    asked = []
+
+    def write_report(folders, output):
+        asked.append(([folder.name for folder in folders], output.name))
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr("jaxclr.report.write_report", write_report)
+    second = tmp_path / "second.py"
+    second.write_text(
+        f"import sys\nsys.path.insert(0, {str(Path(TOY).parent)!r})\n"
+        "import dataclasses\nfrom toy import Toy, toy_experiment\n"
+        "@dataclasses.dataclass(frozen=True)\nclass Elsewhere(Toy):\n    pass\n"
+        "def experiment():\n    return toy_experiment(name='second', dataset=Elsewhere())\n"
+    )
+    imagined.bad = ("night",)
+    arguments = ("--experiments", TOY, str(second), "--workdir", str(tmp_path))
+    assert main(arguments) == 1
+    assert asked == [(["toy"], "report-toy"), (["second"], "report-elsewhere")]
+    out = capsys.readouterr().out
+    # What failed is told before, and not lost by it.
+    assert out.index("toy night seed 1 failed") < out.index("No report was written (RuntimeError")

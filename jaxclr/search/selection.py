@@ -10,7 +10,7 @@ RULES: dict[Rule, str] = {
     "default": "no choice: draw 0, the experiment as it stands",
     "source": "chosen by accuracy on held-back images of the sources",
     "labeled": "chosen by accuracy on labeled images of the sources, which were trained on",
-    "leave_one_out": "chosen by mean accuracy on the other targets",
+    "leave_one_out": "chosen by mean accuracy on the other targets, whose runs saw this one",
     "oracle": "NOT ALLOWED, an upper bound: chosen by accuracy on the target itself",
 }
 """What each rule chooses by."""
@@ -75,7 +75,7 @@ def choose(trials: Sequence[Trial], rule: Rule, targets: Sequence[str]) -> list[
         targets: All that were asked for; the choices are in their order.
 
     Returns:
-        None for a target and seed where no draw can be compared.
+        The choices; there is none for a target and seed where no draw can be compared.
 
     References:
         Gulrajani and Lopez-Paz, `In Search of Lost Domain Generalization

@@ -107,8 +107,9 @@ def default_space(experiment: object) -> dict[str, Distribution]:
         of_term = owner[:2] == ["method", "terms"]
         units += of_term and name == "weight"
         unit = of_term and name == "weight" and units == 1
-        searched = of_term or owner in (["optimizer"], ["method", "labeler"])
-        if not searched or unit or not isinstance(value, float) or value <= 0:
+        # A labeler may stand around another one.
+        searched = of_term or owner == ["optimizer"] or owner[:2] == ["method", "labeler"]
+        if not searched or unit or not _is_number(value) or value <= 0:
             continue
         if name in FACTORS:
             low, high = (float(f"{value * factor:.{DIGITS}g}") for factor in FACTORS[name])
@@ -116,6 +117,10 @@ def default_space(experiment: object) -> dict[str, Distribution]:
         elif name == "threshold" and value < 1:
             space[path] = Uniform(round(max(value - BELOW, 0.0), 4), round((value + 1) / 2, 4))
     return space
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def read_space(file: Path) -> dict[str, Distribution]:
