@@ -14,6 +14,14 @@ from jaxclr.executors import Local
 from jaxclr.pool import Pool
 
 
+@pytest.fixture(autouse=True)
+def heeded():
+    """What is started in the background of a shell has interruptions ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def pool(slots: int = 1) -> tuple[Pool, list[str]]:
     told: list[str] = []
     executor = Local([{"CUDA_VISIBLE_DEVICES": str(slot)} for slot in range(slots)])

@@ -1,5 +1,6 @@
 """The model card of a finished run: what it is, how good, and where it ends, from its records."""
 
+import ast
 import dataclasses
 import inspect
 import json
@@ -8,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxclr.experiment import Experiment, as_code
+from jaxclr.experiment import as_code
 from jaxclr.export.card_code import in_jax, in_torch
 from jaxclr.export.references import papers
 from jaxclr.models.network import Model
@@ -18,6 +19,10 @@ from jaxclr.saved import Saved
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
 """What Markdown would take for more than a letter."""
+STRING = re.compile(r"'(?:[^'\\]|\\.)*'" + r'|"(?:[^"\\]|\\.)*"')
+"""One of Python's, as ``repr`` writes it."""
+ELSEWHERE = re.compile(r"[/\\~]|[A-Za-z]:(?:.*[/\\]|$)|(?:.*[/\\])?\.\.(?:[/\\]|$)")
+"""How paths begin that lead away from the folder where a run was started."""
 FIGURES = {
     "balanced_accuracy": ("balanced accuracy", "%"),
     "macro_f1": ("macro F1", "%"),
@@ -219,10 +224,17 @@ def _guesses(saved: Saved) -> bool:
     return bool(saved.experiment.method.reads - {"labeled"})
 
 
-def _code(experiment: Experiment) -> str:
-    """All settings, without the folders of the machine that they were used on."""
-    folder = r"""(['"])(?:[/~]|[A-Za-z]:)[^'"]*[/\\]([^/\\'"]*)\1"""
-    return re.sub(folder, r"\1.../\2\1", as_code(experiment))
+def _code(settings: object) -> str:
+    """Settings without the folders of the machine that they were used on."""
+    return STRING.sub(lambda found: repr(_placeless(ast.literal_eval(found[0]))), as_code(settings))
+
+
+def _placeless(text: str) -> str:
+    """Of a path that leads elsewhere the last name only; any other text as it is."""
+    if not ELSEWHERE.match(text):
+        return text
+    *above, name = re.split(r"[/\\]", text.rstrip("/\\"))
+    return f".../{name}" if above and name != ".." else "..."
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -236,7 +248,7 @@ def _first_line(value: object) -> str:
 def _settings(model: Model) -> str:
     """A model's own settings."""
     own = [field.name for field in dataclasses.fields(model) if not field.kw_only]
-    return ", ".join(f"{name}={getattr(model, name)!r}" for name in own)
+    return ", ".join(f"{name}={_short(getattr(model, name))}" for name in own)
 
 
 def _beginning(saved: Saved) -> str:
@@ -248,7 +260,7 @@ def _beginning(saved: Saved) -> str:
 
 
 def _short(value: object) -> str:
-    return " ".join(as_code(value).split()).replace("( ", "(").replace(", )", ")")
+    return " ".join(_code(value).split()).replace("( ", "(").replace(", )", ")")
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -89,7 +89,9 @@ def export(
     from jaxclr.export.card import card
     from jaxclr.export.stablehlo import serialised
     from jaxclr.pipeline.atomic import replacing
+    from jaxclr.predict.writers import text_of
 
+    saved = saved._replace(classes=tuple(map(text_of, saved.classes)))
     files: dict[str, bytes] = {}
     if "stablehlo" in formats:
         files[STABLEHLO] = serialised(saved)
@@ -147,13 +149,14 @@ def config(saved: "Saved", files: Sequence[str]) -> dict[str, Any]:
         files: Names of the files beside it.
     """
     from jaxclr.export.stablehlo import PLATFORMS, outputs_of
+    from jaxclr.predict.writers import text_of
 
     experiment, size = saved.experiment, saved.experiment.augment.size
     told: dict[str, Any] = {
         "library": "jaxclr",
         "experiment": experiment.name,
         "dataset": experiment.dataset.name,
-        "target": saved.results["target"],
+        "target": text_of(saved.results["target"]),
         "seed": saved.results["seed"],
         "model": type(experiment.model).__name__,
         "classes": saved.classes,

@@ -26,13 +26,14 @@ ABOUT = (
     "Classify images by the network of a finished run: by the function that the run was tested by, "
     "scaled and cut as there. Images that cannot be read are named and left out."
 )
+INTERRUPTED = "No file is left half-written; of the rows on standard output some may be missing."
 TABLES, ARCHIVES = (".csv", ".parquet"), (".npz", ".parquet")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code: 0, 1 for a failure, 2 for bad input."""
     given = sys.argv[1:] if argv is None else list(argv)
-    return exit_code(lambda: _unless_left(given), interrupted="Nothing was written.")
+    return exit_code(lambda: _unless_left(given), interrupted=INTERRUPTED)
 
 
 def _unless_left(argv: list[str]) -> int:
@@ -42,9 +43,25 @@ def _unless_left(argv: list[str]) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        # What is left in the buffer has to go somewhere when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_rows()
         return 0
+
+
+def _drop_rows() -> None:
+    """Sends standard output nowhere, what is left in its buffer too."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+class _Beside:
+    """Standard output beside another output, which goes on when nobody reads this one any more."""
+
+    def write(self, text: str) -> None:
+        try:
+            sys.stdout.write(text)
+        except BrokenPipeError:
+            _drop_rows()
 
 
 def _main(argv: list[str]) -> int:
@@ -55,19 +72,26 @@ def _main(argv: list[str]) -> int:
     from rich.console import Console
 
     from jaxclr.predict.listing import list_images
-    from jaxclr.predict.writers import refuse_suffix
+    from jaxclr.predict.writers import refuse_suffix, text_of
     from jaxclr.saved import read_saved
 
     for path, allowed in ((chosen.output, TABLES), (chosen.features, ARCHIVES)):
         if path is not None:
             refuse_suffix(path, allowed)
+    if None not in (both := (chosen.output, chosen.features)) and _are_one(*both):
+        raise InputError(f"--output and --features are the same file, {chosen.output}. Give two.")
     saved = read_saved(chosen.run)
+    saved = saved._replace(classes=tuple(map(text_of, saved.classes)))
     classifies = _classifies(saved, chosen)
     entries = list_images(chosen.images)
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     return _predict(saved, entries, chosen, errors, classifies)
+
+
+def _are_one(a: Path, b: Path) -> bool:
+    return os.path.realpath(a) == os.path.realpath(b)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -149,7 +173,7 @@ def _predict(
         screen.show()
     count = len(entries) - skips
     pace = f", {later / seconds:,.0f} a second once compiled" if later else ""
-    told = [f"{count:,} {_images(count)} predicted{pace}"]
+    told = [f"{count:,} image{'s' * (count != 1)} predicted{pace}"]
     told += [f"{skips:,} of {len(entries):,} skipped"] if skips else []
     told += [f"Predictions: {chosen.output}"] if chosen.output else []
     told += [f"Features: {chosen.features}"] if chosen.features else []
@@ -180,9 +204,6 @@ def _outputs(
         screen = Screen(classes, chosen.top, table=path is None)
         return [*writes, screen.write], screen
     if path is None:
-        writes.append(stack.enter_context(to.csv_rows(sys.stdout, classes, chosen.top)))
+        rows = _Beside() if writes else sys.stdout
+        writes.append(stack.enter_context(to.csv_rows(rows, classes, chosen.top)))
     return writes, None
-
-
-def _images(count: int) -> str:
-    return "image" if count == 1 else "images"

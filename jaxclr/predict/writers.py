@@ -50,9 +50,9 @@ def columns(num_classes: int, top: int) -> list[str]:
     return ["path", "class", "probability", *more]
 
 
-def text_of(path: str) -> str:
-    """A path as text; bytes that are none are escaped."""
-    return path.encode("utf-8", "backslashreplace").decode()
+def text_of(name: str) -> str:
+    """The name of a file, or of a class after one, as text; bytes that are none are escaped."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 @contextlib.contextmanager

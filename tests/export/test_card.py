@@ -110,6 +110,22 @@ def test_folders_of_the_machine_stay_private(tmp_path):
     assert "root='.../toy images'" in text and "net.pth, SHA-256 ab12: 5 of 5." in text
 
 
+@pytest.mark.parametrize(
+    "folder, shown",
+    [
+        ("/data", ".../data"), ("/home/me/x/", ".../x"), ("/", "..."), ("~", "..."),
+        ("~me", "..."), ("~/x", ".../x"), ("../me/x", ".../x"), ("..", "..."),
+        ("data/../../me/x", ".../x"), (r"C:\me\x", ".../x"), ("D:/me/it's \"x\"", ".../it's \"x\""),
+        (r"\\me\share\x", ".../x"), ("hf:timm/vit", "hf:timm/vit"), ("data/x", "data/x"),
+        ("a..b", "a..b"), ("", ""),
+    ],
+)  # fmt: skip
+def test_of_a_folder_of_the_machine_only_its_own_name_is_shown(tmp_path, folder, shown):
+    saved = saved_of(tmp_path / "run")
+    experiment = dataclasses.replace(saved.experiment, dataset=Placed(root=folder))
+    assert f"root={shown!r},\n" in card_of(saved._replace(experiment=experiment))
+
+
 def test_a_probed_encoder_is_called_one(tmp_path):
     text = card_of(saved_of(tmp_path / "run", toy_experiment(evaluation=Probe())))
     assert "image-feature-extraction" in text and "without a classifier" in text

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -148,6 +149,37 @@ def test_the_code_of_the_card_prepares_an_image_as_tests_do(name, exported):
         assert told[name] == CLASSES[probabilities[0].argmax()]
 
 
+def code_of_page(heading):
+    """What the page has Python read from the shell, under a heading."""
+    page = Path(__file__).parents[2] / "docs" / "predict.md"
+    found = re.search(rf"^## {heading}$.*?<<'END'\n(.*?)^END$", page.read_text(), re.M | re.S)
+    assert found
+    return found[1]
+
+
+def test_the_code_of_the_page_calls_the_function(exported, monkeypatch):
+    saved, folder = exported[0]["convnet"]
+    monkeypatch.chdir(folder)
+    exec(code_of_page("Load it in JAX"), names := {})
+    for found, expected in zip(
+        (names["probabilities"], names["features"]), said(saved, names["images"]), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_code_of_the_page_fills_the_network_of_torchvision(tmp_path, monkeypatch):
+    pytest.importorskip("torchvision")
+    classes = [f"class {c}" for c in range(7)]
+    experiment = toy_experiment(model=ResNet(18))
+    saved = read_saved(finished(tmp_path / "run", experiment, classes=classes))
+    export(saved, tmp_path / "out", formats=["safetensors"])
+    monkeypatch.chdir(tmp_path / "out")
+    exec(code_of_page("Load it in torch"), names := {})
+    found = names["model"].fc.weight.detach().numpy()
+    np.testing.assert_array_equal(found.T, saved.network.params["head"]["kernel"])
+
+
 def test_the_settings_beside_it_say_what_is_needed(exported):
     runs, _, _ = exported
     for name, (saved, folder) in runs.items():
@@ -198,6 +230,17 @@ def test_the_command_writes_what_is_asked_for(tmp_path, capsys):
         main([*asked, "onnx"])
     assert main(["--run", str(tmp_path), "--output", str(tmp_path / "out")]) == 2
     assert main(["--run", str(folder), "--output", str(folder / "results.json")]) == 2
+
+
+def test_names_that_are_no_text_are_escaped(tmp_path, capsys):
+    odd, out = os.fsdecode(b"\xff"), tmp_path / "out"
+    names = {"classes": [odd, "b", "c"], "target": odd, "domains": ["day", odd]}
+    folder = finished(tmp_path / "run", **names)
+    code = main(["--run", str(folder), "--output", str(out), "--formats", "card"])
+    assert code == 0, capsys.readouterr().err
+    told = json.loads((out / "config.json").read_text("utf-8"))
+    assert told["classes"] == [r"\udcff", "b", "c"] and told["target"] == r"\udcff"
+    assert r"trained on | day |" in (out / "README.md").read_text("utf-8")
 
 
 def test_without_flatbuffers_it_is_told_what_to_install_and_nothing_is_written(

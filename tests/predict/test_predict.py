@@ -125,9 +125,12 @@ def test_every_format_is_looked_for(run, tmp_path, capsys):
         (["x.png", "--top", "0"], "at least 1"),
         (["x.png", "--output", "x.txt"], "ends in .csv or .parquet"),
         (["x.png", "--features", "x.csv"], "ends in .npz or .parquet"),
+        (["x.png", "--output", "x.parquet", "--features", "a/../x.parquet"], "the same file"),
     ],
 )
 def test_what_is_asked_wrongly_is_told(run, arguments, told, tmp_path, monkeypatch, capsys):
+    if any(argument.endswith(".parquet") for argument in arguments):
+        pytest.importorskip("pyarrow")
     monkeypatch.chdir(tmp_path)
     code, _, err = predict(capsys, "--run", run, *arguments)
     assert code == 2 and told in err
@@ -169,3 +172,52 @@ def test_a_reader_that_has_seen_enough_is_no_error(run, images):
         started.stdout.close()
         told = started.stderr.read()
         assert started.wait() == 0 and "rror" not in told, told
+
+
+def test_other_outputs_go_on_when_nobody_reads_rows(run, images, tmp_path, monkeypatch, capsys):
+    reads, writes = os.pipe()
+    os.close(reads)
+    with open(writes, "w", buffering=1) as unread, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", unread)
+        code = main(["--run", str(run), str(images), "--features", str(tmp_path / "f.npz")])
+    err = capsys.readouterr().err
+    assert code == 0 and "36 images predicted" in err and f"Features: {tmp_path / 'f.npz'}" in err
+    with np.load(tmp_path / "f.npz") as arrays:
+        assert len(arrays["path"]) == len(arrays["features"]) == 36
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+def test_names_of_classes_that_are_no_text_are_escaped(images, tmp_path, capsys, name):
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    folder = finished(tmp_path / "run", classes=[os.fsdecode(b"\xff"), "cross", "stripes"])
+    code, _, err = predict(capsys, "--run", folder, images, "--output", tmp_path / name)
+    assert code == 0, err
+    if name == "out.csv":
+        rows = rows_of((tmp_path / name).read_text("utf-8"))
+        assert {row["class"] for row in rows} <= {r"\udcff", "cross", "stripes"}
+        assert any(r"\udcff" in row.values() for row in rows)
+
+
+def test_who_interrupts_is_told_that_rows_may_have_been_printed(run, images, monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr("jaxclr.predict.rows.predict", interrupted)
+    code, out, err = predict(capsys, "--run", run, images)
+    assert code == 130 and out.startswith("path,")
+    assert "Nothing" not in err and "standard output" in err
+
+
+def test_settings_of_an_experiments_own_file_are_read_once_they_are_in_a_module(
+    images, tmp_path, capsys
+):
+    folder = finished(tmp_path / "run")
+    code = (folder / "experiment.txt").read_text()
+    (folder / "experiment.txt").write_text(code.replace("from toy ", "from experiment_mine "))
+    told, _, err = predict(capsys, "--run", folder, images)
+    assert told == 2 and "must not stand in the experiment's own file" in err
+    (folder / "experiment.txt").write_text(code)
+    told, _, err = predict(capsys, "--run", folder, images)
+    assert told == 0, err
