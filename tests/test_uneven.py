@@ -12,6 +12,7 @@ from rich.console import Console
 from toy import Pictures, Toy, toy_experiment
 
 from jaxclr.errors import InputError
+from jaxclr.evaluation import Seen
 from jaxclr.evaluator import Evaluator
 from jaxclr.experiment import Experiment
 from jaxclr.methods.fbcsa import fbcsa
@@ -167,17 +168,25 @@ def test_a_probe_is_not_tested_on_images_of_unknown_class():
     chosen = experiment(evaluation=Probe(labels="given", neighbors=1))
     layout = make_layout(8)
 
-    def embed(params, stats, images):
-        return np.asarray(images, np.float32).mean((1, 2)) / 255
+    def predict(params, stats, images):
+        return Seen(*[np.asarray(images, np.float32).mean((1, 2)) / 255] * 3)
 
-    evaluator = Evaluator(chosen, tuple(sources), night, split, 3, layout, embed, embed)
-    found = evaluator(TrainState(*[()] * 8))
+    evaluator = Evaluator(chosen, tuple(sources), night, split, 3, layout, predict)
+    state = TrainState(*[()] * 8)
+    found = evaluator(state)
     assert found.target.counts.tolist() == [11, 0, 12]
     means = [np.stack([x.mean((0, 1)) / 255 for x in d.images]) for d in (*sources, night)]
     taught, label = np.concatenate(means[:2]), np.concatenate([d.label for d in sources])
     unit = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (means[2][1:], taught)]
     near = label[(unit[0] @ unit[1].T).argmax(1)]
     assert math.isclose(found.more["neighbors_accuracy"], 100 * (near == night.label[1:]).mean())
+    # What is kept of them for reports leaves the image out, too, and is of the right others.
+    kept = evaluator.tested(state)
+    assert kept.predictions.path == night.paths[1:]
+    assert set(kept.mistakes.path) <= set(night.paths[1:])
+    shown = dict(zip(night.paths, night.images, strict=True))
+    for path, picture in zip(kept.mistakes.path, kept.mistakes.images, strict=True):
+        np.testing.assert_array_equal(picture, chosen.augment.evaluation(shown[path]))
 
 
 def test_prototypes_cannot_start_at_the_mean_of_no_image():

@@ -1,18 +1,18 @@
 """The main figures of pictures in a sentence, for those who do not see them."""
 
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from jaxclr.measures import calibration_bins, confusion, expected_calibration_error, similarities
+from jaxclr.measures import calibration_bins, confusion, expected_calibration_error
 from jaxclr.records import Record
+from jaxclr.report.groups import Runs
+from jaxclr.report.measured import measured
+from jaxclr.report.words import counted
 
-Runs = Mapping[str, Sequence[Record]]
-"""The runs of each experiment, by its name."""
 Values = Iterable[float | None]
-_KEPT = "pseudo_label_keep_rate_by_"
 
 
 def accuracy(runs: Runs) -> str:
@@ -62,12 +62,14 @@ def pseudo_labels(runs: Runs) -> str:
 
 def pseudo_labels_by(runs: Runs, axis: str) -> str:
     """Of which domain, or class, most and fewest are kept at the end."""
-    told = []
+    from jaxclr.report.figures.pseudo_labels import KEEP
+
+    kept, told = f"{KEEP}_by_{axis}", []
     for name, some in runs.items():
         rates: dict[str, list[float | None]] = {}
         for record in some:
-            last = next((line for line in reversed(record.lines) if _KEPT + axis in line), {})
-            for part, rate in last.get(_KEPT + axis, {}).items():
+            last = next((line for line in reversed(record.lines) if kept in line), {})
+            for part, rate in last.get(kept, {}).items():
                 rates.setdefault(part, []).append(rate)
         means = {part: mean for part, of in rates.items() if (mean := _mean(of)) is not None}
         if means:
@@ -94,13 +96,12 @@ def geometry(runs: Runs) -> str:
     """The mean cosines of images of one class, within and across domains, and of two classes."""
     told = []
     for name, some in runs.items():
-        seen = [r.features for r in some if r.features is not None]
-        cosines = [similarities(s.features, s.label, s.domain)._asdict() for s in seen]
-        probe = _mean(r.results.get("domain_probe_accuracy") for r in some)
+        results = [measured(record) for record in some]
+        probe = _mean(of.get("domain_probe_accuracy") for of in results)
         figures = {
-            "one class in one domain": _mean(of["within"] for of in cosines),
-            "one class in two domains": _mean(of["across"] for of in cosines),
-            "two classes": _mean(of["between"] for of in cosines),
+            "one class in one domain": _mean(of.get("cosine_within") for of in results),
+            "one class in two domains": _mean(of.get("cosine_across") for of in results),
+            "two classes": _mean(of.get("cosine_between") for of in results),
         }
         parts = [f"{kind} {mean:.2f}" for kind, mean in figures.items() if mean is not None]
         if probe is not None:
@@ -141,13 +142,13 @@ def reliability(runs: Runs) -> str:
 
 
 def mistakes(record: Record) -> str:
-    """How many there are, and the surest of them."""
+    """How many are shown, and the surest of them."""
     seen, classes = record.mistakes, record.results["classes"]
     if seen is None or not seen.path:
         return "No mistakes."
     return (
-        f"{len(seen.path)} images of {record.results['target']}, guessed wrong. The surest: "
-        f"{classes[seen.label[0]]} taken for {classes[seen.guess[0]]} with probability "
+        f"{counted(len(seen.path), 'image')} of {record.results['target']}, guessed wrong. "
+        f"The surest: {classes[seen.label[0]]} taken for {classes[seen.guess[0]]} with probability "
         f"{seen.confidence[0]:.2f}."
     )
 

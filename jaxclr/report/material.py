@@ -6,27 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxclr.errors import InputError, nearest
-from jaxclr.records import Record, read_records
+from jaxclr.records import Record
+from jaxclr.report.groups import SHOWN, Group, groups_of
 from jaxclr.report.paired import Pair
-
-SHOWN = 4
-"""How many runs a note names."""
-
-
-class Group(NamedTuple):
-    """The finished runs of one experiment."""
-
-    name: str
-    """What tables and figures call it; that of its folder is in it where two are named alike."""
-    folder: Path
-    """``<workdir>/<experiment>``."""
-    records: tuple[Record, ...]
-    """By target and seed."""
-
-    @property
-    def pairs(self) -> dict[Pair, Record]:
-        """Its runs by target and seed."""
-        return {(r.results["target"], r.results["seed"]): r for r in self.records}
+from jaxclr.report.words import counted, shortened
 
 
 class Material(NamedTuple):
@@ -62,16 +45,16 @@ def gather(folders: Sequence[Path], baseline: Path | None = None) -> Material:
     """
     if not folders:
         raise InputError("Give the folder of an experiment's runs, such as runs/digits_fixclr.")
-    groups = _groups(folders)
+    groups, twice = groups_of(folders)
     base = groups[0] if baseline is None else _found(baseline, groups)
     groups, notes = _of_one_dataset(groups, base)
-    names = [group.name for group in groups]
     domains = _domains(groups)
     held_out = {target for group in groups for target, _ in group.pairs}
     targets = tuple(domain for domain in domains if domain in held_out)
     groups = tuple(_sorted(group, targets) for group in groups)
-    base = groups[names.index(base.name)]
+    base = next(group for group in groups if group.folder == base.folder)
     notes += [
+        *twice,
         *_missing(groups, targets),
         *_untested(domains, targets),
         *(note for group in groups if group is not base for note in _other_labels(group, base)),
@@ -81,32 +64,11 @@ def gather(folders: Sequence[Path], baseline: Path | None = None) -> Material:
     return Material(groups, base if len(groups) > 1 else None, domains, targets, tuple(notes))
 
 
-def _groups(folders: Sequence[Path]) -> tuple[Group, ...]:
-    found: dict[Path, dict[Path, Record]] = {}
-    for folder in folders:
-        for record in read_records(folder):
-            place = record.folder.resolve()
-            found.setdefault(place.parents[1], {})[place] = record
-    names = [_name(list(runs.values())) for runs in found.values()]
-    return tuple(
-        Group(
-            name if names.count(name) == 1 else f"{name} ({home.parent.name}/{home.name})",
-            home,
-            tuple(runs.values()),
-        )
-        for name, (home, runs) in zip(names, found.items(), strict=True)
-    )
-
-
-def _name(records: Sequence[Record]) -> str:
-    return str(records[0].results["experiment"])
-
-
 def _found(baseline: Path, groups: Sequence[Group]) -> Group:
     place = baseline.resolve()
-    for group in groups:
-        if place == group.folder or group.folder in place.parents:
-            return group
+    holding = [group for group in groups if group.folder in (place, *place.parents)]
+    if holding:
+        return max(holding, key=lambda group: len(group.folder.parts))
     # An experiment's name is as good where it is no folder.
     if named := [group for group in groups if group.name == str(baseline)]:
         return named[0]
@@ -180,9 +142,7 @@ def _missing(groups: Iterable[Group], targets: Sequence[str]) -> list[str]:
         lacking = [(t, s) for t in targets for s in seeds if (t, s) not in group.pairs]
         if lacking:
             expected = len(targets) * len(seeds)
-            notes.append(
-                f"{group.name} lacks {_runs(len(lacking))} of {expected}: {_listed(lacking)}."
-            )
+            notes.append(f"{group.name} lacks {_runs(lacking)} of {expected}: {_listed(lacking)}.")
     return notes
 
 
@@ -203,7 +163,7 @@ def _other_labels(group: Group, base: Group) -> list[str]:
     if not unlike:
         return []
     return [
-        f"{group.name} and {base.name} learned from different splits in {_runs(len(unlike))} of "
+        f"{group.name} and {base.name} learned from different splits in {_runs(unlike)} of "
         f"{len(both)} ({_listed(unlike)}): their differences are of the labels, too."
     ]
 
@@ -222,7 +182,7 @@ def _older(groups: Iterable[Group]) -> list[str]:
         if len(older) == len(group.records):
             told.append(f"all runs of {group.name}")
         elif older:
-            told.append(f"{_runs(len(older))} of {group.name} ({_listed(older)})")
+            told.append(f"{_runs(older)} of {group.name} ({_listed(older)})")
     if not told:
         return []
     return [
@@ -241,11 +201,9 @@ def _other_versions(groups: Iterable[Group]) -> list[str]:
     return [f"The runs were made by different versions of {'; '.join(unlike)}."] if unlike else []
 
 
-def _runs(count: int) -> str:
-    return f"{count} run{'s' if count != 1 else ''}"
+def _runs(pairs: Sequence[Pair]) -> str:
+    return counted(len(pairs), "run")
 
 
 def _listed(pairs: Sequence[Pair]) -> str:
-    shown = ", ".join(f"{target} seed {seed}" for target, seed in pairs[:SHOWN])
-    more = len(pairs) - SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown
+    return shortened([f"{target} seed {seed}" for target, seed in pairs], SHOWN)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from jaxclr.report.code import marked, setting_table
 from jaxclr.report.material import Material
 from jaxclr.report.table import Table
+from jaxclr.report.words import counted, joined
 
 INCH = 100
 """Pixels of the page to an inch of a figure."""
@@ -115,15 +116,15 @@ def _breakable(text: str) -> Any:
 def _title(names: Sequence[str]) -> str:
     if len(names) > 3:
         return f"{names[0]} and {len(names) - 1} other experiments"
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return joined(names)
 
 
 def _lead(material: Material) -> str:
     runs, targets = len(material.records), len(material.targets)
     seeds = len({record.results["seed"] for record in material.records})
     return (
-        f"{_count(runs, 'finished run')} of {_count(len(material.groups), 'experiment')}: "
-        f"{_count(targets, 'held-out domain')}, {_count(seeds, 'seed')}."
+        f"{counted(runs, 'finished run')} of {counted(len(material.groups), 'experiment')}: "
+        f"{counted(targets, 'held-out domain')}, {counted(seeds, 'seed')}."
     )
 
 
@@ -179,7 +180,3 @@ def _single(difference: Table) -> str:
 def _chance(material: Material) -> str:
     count = max(len(record.results.get("domains", ())) for record in material.records)
     return f": chance is {100 / count:.1f} %" if count else ""
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'s' if number != 1 else ''}"

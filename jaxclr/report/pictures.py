@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from jaxclr.records import Features, Record
+from jaxclr.records import Features, Record, read_record
 from jaxclr.report import alts
-from jaxclr.report.material import Group, Material
+from jaxclr.report.groups import Group, Runs
+from jaxclr.report.material import Material
+from jaxclr.report.measured import has_features
 from jaxclr.report.paired import Pair
 from jaxclr.report.table import Table
+from jaxclr.report.words import counted, joined, plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,7 +69,7 @@ def chapters(material: Material) -> tuple[Chapter, ...]:
     )  # fmt: skip
 
 
-def _training(runs: alts.Runs, over: str) -> tuple[Picture, ...]:
+def _training(runs: Runs, over: str) -> tuple[Picture, ...]:
     from jaxclr.report.figures import curves
 
     return (
@@ -74,7 +77,8 @@ def _training(runs: alts.Runs, over: str) -> tuple[Picture, ...]:
             "accuracy_over_steps", "Accuracy over steps",
             lambda: curves.accuracy(runs), lambda: alts.accuracy(runs),
             "Accuracy on each target (solid) and on the sources (dashed) at every test, mean over "
-            f"seeds; the band is a standard deviation to either side. Over {over}.",
+            "seeds; the band around a target's line is a standard deviation to either side. Over "
+            f"{over}.",
         ),
         Picture(
             "losses_over_steps", "Losses over steps",
@@ -85,7 +89,7 @@ def _training(runs: alts.Runs, over: str) -> tuple[Picture, ...]:
     )  # fmt: skip
 
 
-def _pseudo_labels(runs: alts.Runs, over: str) -> tuple[Picture, ...]:
+def _pseudo_labels(runs: Runs, over: str) -> tuple[Picture, ...]:
     from jaxclr.report.figures import pseudo_labels, pseudo_labels_by_class
 
     return (
@@ -106,19 +110,32 @@ def _pseudo_labels(runs: alts.Runs, over: str) -> tuple[Picture, ...]:
             "pseudo_labels_by_class", "Pseudo-labels by class",
             lambda: pseudo_labels_by_class.by_class(runs),
             lambda: alts.pseudo_labels_by(runs, "class"),
-            "The same of the images that are truly of each class, from one test to the next. Over "
-            f"{over}.",
+            "The same of the images that are truly of each class, from one test to the next. "
+            f"{_chosen(runs)}Over {over}.",
         ),
     )  # fmt: skip
+
+
+def _chosen(runs: Runs) -> str:
+    """Which classes are shown, where not all are."""
+    from jaxclr.report.figures.pseudo_labels import parts
+    from jaxclr.report.figures.pseudo_labels_by_class import FEW, WORST
+
+    if (count := len(parts(runs, "class"))) <= FEW:
+        return ""
+    return (
+        f"Only the {WORST} hardest of {count} classes are drawn, those with the smallest share of "
+        "images kept and right at the end; the three rows beneath are quartiles of all classes. "
+    )
 
 
 def _features(material: Material, over: str) -> tuple[Picture, ...]:
     from jaxclr.report.figures import embedding, geometry
 
-    shown, pair = _side_by_side(material)
-    shown = {name: _fewer(record) for name, record in shown.items()}
+    found, pair = _side_by_side(material, has_features)
+    shown = {name: _fewer(read_record(record.folder)) for name, record in found.items()}
     runs = {group.name: group.records for group in material.groups}
-    of = f"{' and '.join(shown)}, target {pair[0]}, seed {pair[1]}" if shown else "no run"
+    of = f"{joined(list(shown))}, target {pair[0]}, seed {pair[1]}" if shown else "no run"
     return (
         Picture(
             "embedding", "Features in a plane",
@@ -149,6 +166,8 @@ def _predictions(material: Material, over: str) -> tuple[Picture, ...]:
     from jaxclr.report.figures import confusion, reliability
 
     runs = {group.name: group.records for group in material.groups}
+    # What has predictions has mistakes.
+    wrong, _ = _side_by_side(material, lambda record: record.predictions is not None)
     return (
         Picture(
             "confusion", "Confusion",
@@ -165,8 +184,8 @@ def _predictions(material: Material, over: str) -> tuple[Picture, ...]:
             f"Over {over}.",
         ),
         *(
-            _mistakes(f"mistakes_{place}", name, record)
-            for place, (name, record) in enumerate(_side_by_side(material)[0].items(), 1)
+            _mistakes(f"mistakes_{place}", name, read_record(record.folder))
+            for place, (name, record) in enumerate(wrong.items(), 1)
         ),
     )  # fmt: skip
 
@@ -185,20 +204,22 @@ def _mistakes(file: str, name: str, record: Record) -> Picture:
     target, seed = record.results["target"], record.results["seed"]
     return Picture(
         file, f"Surest mistakes of {name}",
-        lambda: mistakes.grid(record), lambda: alts.mistakes(record),
+        lambda: mistakes.grid(record, name), lambda: alts.mistakes(record),
         f"The wrong guesses that {name} was surest of. One run: target {target}, seed {seed}.",
         listing,
     )  # fmt: skip
 
 
-def _side_by_side(material: Material) -> tuple[dict[str, Record], Pair]:
-    """One run of the baseline and of the last other experiment, of one target and seed.
+def _side_by_side(
+    material: Material, fit: Callable[[Record], bool]
+) -> tuple[dict[str, Record], Pair]:
+    """One run of the baseline and of the last other experiment that fit, of one target and seed.
 
     Of a single experiment its first run; of none that share a pair, that of the last alone.
     """
     last = [group for group in material.groups if group is not material.baseline][-1]
     groups = [group for group in (material.baseline, last) if group is not None]
-    kept = [{p: r for p, r in g.pairs.items() if r.features is not None} for g in groups]
+    kept = [{p: r for p, r in g.pairs.items() if fit(r)} for g in groups]
     both = [pair for pair in kept[-1] if all(pair in pairs for pairs in kept)]
     if both:
         return {g.name: pairs[both[0]] for g, pairs in zip(groups, kept, strict=True)}, both[0]
@@ -210,17 +231,13 @@ def _side_by_side(material: Material) -> tuple[dict[str, Record], Pair]:
 
 def _told(groups: tuple[Group, ...]) -> str:
     """Over which runs."""
-    counts = [f"{len(g.records)} run{'s' * (len(g.records) > 1)} of {g.name}" for g in groups]
+    counts = [f"{counted(len(group.records), 'run')} of {group.name}" for group in groups]
     number = len(groups[0].records)
     if len(groups) > 2 and all(len(group.records) == number for group in groups):
-        counts = [f"{number} run{'s' * (number > 1)} of each of the {len(groups)} experiments"]
+        counts = [f"{counted(number, 'run')} of each of the {len(groups)} experiments"]
     seeds = sorted({seed for group in groups for _, seed in group.pairs})
     targets = dict.fromkeys(target for group in groups for target, _ in group.pairs)
     return (
-        f"{_listed(counts)} (target{'s' * (len(targets) > 1)} {', '.join(targets)}; "
-        f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))})"
+        f"{joined(counts)} ({plural('target', len(targets))} {', '.join(targets)}; "
+        f"{plural('seed', len(seeds))} {', '.join(map(str, seeds))})"
     )
-
-
-def _listed(parts: list[str]) -> str:
-    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))

@@ -1,11 +1,11 @@
 """The tables of a report: accuracies, differences, every other measure, and run by run."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxclr.measures import similarities, uniformity
-from jaxclr.records import Record
-from jaxclr.report.material import Group, Material
+from jaxclr.report.groups import Group
+from jaxclr.report.material import Material
 from jaxclr.report.paired import Difference, Pair, paired_difference
 from jaxclr.report.table import NOTHING, Table
 from jaxclr.tables import summarise
@@ -15,7 +15,7 @@ class Measure(NamedTuple):
     """One measure of runs, as a table names it."""
 
     name: str
-    """In ``results.json``, or of :func:`measured`; a column of ``runs.csv``."""
+    """In ``results.json``, or of :mod:`jaxclr.report.measured`; a column of ``runs.csv``."""
     told: str
     digits: int
     unit: str
@@ -42,19 +42,6 @@ MEASURES = (
     Measure("images_per_second", "images a second", 0, ""),
 )
 """In the order of the page."""
-
-
-def measured(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """The results of runs, with what their features alone can tell: cosines and uniformity."""
-    found = []
-    for record in records:
-        values = dict(record.results)
-        if (seen := record.features) is not None:
-            cosines = similarities(seen.features, seen.label, seen.domain)
-            values |= {f"cosine_{kind}": value for kind, value in cosines._asdict().items()}
-            values["uniformity"] = uniformity(seen.features)
-        found.append(values)
-    return found
 
 
 def accuracies(group: Group) -> dict[Pair, float]:
@@ -101,31 +88,32 @@ def difference_table(material: Material) -> Table:
     return Table(("experiment", "difference", "95 % interval", "pairs"), tuple(rows))
 
 
-def measures_table(material: Material, runs_of: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
+def measures_table(material: Material) -> Table:
     """A row for each measure that some run has, a column for each experiment.
 
     Args:
         material: What the report is about.
-        runs_of: Of every experiment, its runs by :func:`measured`.
 
     Returns:
-        Means over targets of the means over seeds, and the spread of the seeds' own means.
+        Means over targets of the means over seeds, and the spread of the seeds' own means; nothing
+        where a target has no run with the measure.
     """
     rows = []
     for measure in MEASURES:
-        cells = tuple(_over_runs(runs_of[group.name], measure) for group in material.groups)
-        if set(cells) != {NOTHING}:
+        if any(record.results.get(measure.name) is not None for record in material.records):
             unit = f", {measure.unit}" if measure.unit else ""
+            cells = (_over_runs(group, material.targets, measure) for group in material.groups)
             rows.append((f"{measure.told}{unit}", *cells))
-    devices = (
-        ", ".join(dict.fromkeys(str(r.results.get("device")) for r in group.records))
+    devices = [
+        dict.fromkeys(str(device) for r in group.records if (device := r.results.get("device")))
         for group in material.groups
-    )
-    rows.append(("device", *devices))
+    ]
+    if any(devices):
+        rows.append(("device", *(", ".join(of_group) or NOTHING for of_group in devices)))
     return Table(("measure", *(group.name for group in material.groups)), tuple(rows))
 
 
-def runs_table(material: Material, runs_of: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
+def runs_table(material: Material) -> Table:
     """A line for each run with every measure, at full precision; empty where there is none."""
     classes = material.groups[0].records[0].results["classes"]
     header = (
@@ -134,17 +122,19 @@ def runs_table(material: Material, runs_of: Mapping[str, Sequence[Mapping[str, A
         *(f"accuracy of {name}" for name in classes),
         *("device", "git_commit", "folder"),
     )
-    rows = [
-        (
-            *(group.name, values["target"], str(values["seed"]), _exact(values.get("steps"))),
+    rows = []
+    runs = ((group.name, record) for group in material.groups for record in group.records)
+    for name, record in runs:
+        values = record.results
+        row = (
+            *(name, values["target"], str(values["seed"]), _exact(values.get("steps"))),
             *(_exact(values.get(measure.name)) for measure in MEASURES),
             *(_exact(value) for value in values["accuracy_per_class"]),
             *(_exact(values.get("device")), _exact(values.get("git_commit"))),
-            f"{group.folder.name}/{record.folder.parent.name}/{record.folder.name}",
+            # By what it is called from anywhere.
+            Path(*record.folder.resolve().parts[-3:]).as_posix(),
         )
-        for group in material.groups
-        for record, values in zip(group.records, runs_of[group.name], strict=True)
-    ]
+        rows.append(row)
     return Table(header, tuple(rows))
 
 
@@ -164,11 +154,16 @@ def _spread(mean: float, std: float | None, digits: int, seeds: int) -> str:
     return told if std is None or seeds < 2 else f"{told} ± {std:.{digits}f}"
 
 
-def _over_runs(runs: Sequence[Mapping[str, Any]], measure: Measure) -> str:
+def _over_runs(group: Group, targets: Sequence[str], measure: Measure) -> str:
     seen = [
-        {**run, "accuracy": run[measure.name]} for run in runs if run.get(measure.name) is not None
+        {**record.results, "accuracy": value}
+        for record in group.records
+        if (value := record.results.get(measure.name)) is not None
     ]
-    return _mean(summarise(seen), measure.digits) if seen else NOTHING
+    # A mean over fewer targets than the others' would not be comparable.
+    if {run["target"] for run in seen} != set(targets):
+        return NOTHING
+    return _mean(summarise(seen), measure.digits)
 
 
 def _exact(value: object) -> str:

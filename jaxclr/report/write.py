@@ -10,7 +10,6 @@ from jaxclr.report.pictures import Chapter, Picture, chapters
 from jaxclr.report.summary import (
     accuracy_table,
     difference_table,
-    measured,
     measures_table,
     runs_table,
 )
@@ -48,23 +47,23 @@ def write_report(
     with replacing_folder(place) as folder:
         tables = _write_tables(material, folder / "tables")
         sections = [_drawn(chapter, folder / "figures") for chapter in chapters(material)]
-        # Names of files need not be text.
-        text = page(material, tables, sections, title).encode(errors="backslashreplace")
-        (folder / PAGE).write_bytes(text)
+        _write(folder / PAGE, page(material, tables, sections, title))
     return place / PAGE
 
 
 def _write_tables(material: Material, folder: Path) -> Tables:
-    measures = {group.name: measured(group.records) for group in material.groups}
-    tables = Tables(
-        accuracy_table(material), difference_table(material), measures_table(material, measures)
-    )
+    tables = Tables(accuracy_table(material), difference_table(material), measures_table(material))
     folder.mkdir()
     for name, table in tables._asdict().items():
         for kind, told in FORMATS.items() if table.rows else ():
-            (folder / f"{name}.{kind}").write_text(told(table), encoding="utf-8")
-    (folder / "runs.csv").write_text(as_csv(runs_table(material, measures)), encoding="utf-8")
+            _write(folder / f"{name}.{kind}", told(table))
+    _write(folder / "runs.csv", as_csv(runs_table(material)))
     return tables
+
+
+def _write(file: Path, text: str) -> None:
+    # Names of files, and so of classes and domains, need not be text.
+    file.write_bytes(text.encode(errors="backslashreplace"))
 
 
 def _drawn(chapter: Chapter, folder: Path) -> Section:

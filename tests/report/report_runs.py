@@ -46,7 +46,7 @@ def tested(rng, classes, images=30):
         *(values[wrong] for values in (label, guess, confidence)),
     )
     domain, kind = np.repeat(np.arange(3), 12), np.tile(np.arange(12) % len(classes), 3)
-    features = rng.normal(size=(36, 8)) + 2 * np.eye(8)[kind] + np.eye(8)[domain + 4]
+    features = rng.normal(size=(36, 8)) + 2 * np.eye(8)[kind % 8] + np.eye(8)[domain + 4]
     return Tested(
         Predictions(path, label, guess, confidence, truth),
         Features(features.astype(np.float32), domain, kind),
@@ -82,7 +82,8 @@ def journal(steps, accuracy, classes, guesses=True):
 
 def finish(
     workdir, name="base", target="night", seed=1, accuracy=60.0, *,
-    classes=CLASSES, dataset="toy", weight=1.0, old=False, guesses=True, labels="a", **changes,
+    classes=CLASSES, dataset="toy", weight=1.0, old=False, guesses=True, labels="a",
+    sample=True, **changes,
 ):  # fmt: skip
     """Writes the folder of a finished run; returns the experiment's folder."""
     folder = workdir / name / target / f"seed{seed}"
@@ -104,7 +105,10 @@ def finish(
             "macro_f1": 63.0,
         }  # fmt: skip
         rng = np.random.default_rng([seed, DOMAINS.index(target), int(accuracy)])
-        write_tested(folder / "tested.npz", tested(rng, classes))
+        seen = tested(rng, classes)
+        # What an experiment leaves that asks for no sample of features.
+        seen = seen if sample else seen._replace(features=None)
+        write_tested(folder / "tested.npz", seen)
     (folder / "results.json").write_text(json.dumps(results | changes))
     lines = journal(20, accuracy, classes, guesses)
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -75,6 +75,20 @@ def test_accuracy_is_drawn_solid_for_the_target_and_dashed_for_the_sources():
                     assert value == pytest.approx(np.mean(values))
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_there_is_no_half_step_however_few_there_are(steps):
+    run = record(tests=steps)
+    lines = [{**line, "step": -(-line["step"] // 100)} for line in run.lines]
+    short = {"fixclr": [run._replace(lines=lines)]}
+    drawings = (curves.accuracy, curves.losses, pseudo_labels.overall, by_class)
+    for figure in (draw(short) for draw in drawings):
+        figure.draw_without_rendering()
+        panels = [axes for axes in figure.axes if axes.get_xlabel() == "step"]
+        for ticks in (axes.get_xticks() for axes in panels):
+            np.testing.assert_array_equal(ticks, np.round(ticks))
+        assert panels
+
+
 def test_images_held_back_tell_of_the_sources_where_all_experiments_have_some():
     every = runs()
     for some in every.values():

@@ -1,8 +1,15 @@
+import json
+import shutil
+from pathlib import Path
+
 import pytest
+from imaginary import record
 from report_runs import finish
 
 from jaxclr.errors import InputError
+from jaxclr.report import groups
 from jaxclr.report.material import gather
+from jaxclr.report.summary import difference_table
 
 
 def pair_of(workdir, **other):
@@ -37,6 +44,50 @@ def test_two_experiments_of_one_name_are_told_apart_by_their_folders(tmp_path):
     folders = [finish(tmp_path / place, "base") for place in ("here", "there")]
     names = [group.name for group in gather(folders).groups]
     assert names == ["base (here/base)", "base (there/base)"]
+
+
+def test_folders_of_one_name_too_are_told_apart_and_compared_the_right_way(
+    tmp_path,
+):
+    places = {"x": 60.0, "y": 67.5}
+    folders = [finish(tmp_path / f"{p}/runs", accuracy=told) for p, told in places.items()]
+    material = gather(folders, folders[1])
+    names = ["base (x/runs/base)", "base (y/runs/base)"]
+    assert [group.name for group in material.groups] == names
+    assert material.baseline.name == names[1]
+    assert difference_table(material).rows == ((names[0], "-7.5", "-", "1"),)
+
+
+def copied(folder, name, accuracy):
+    """The run once more, in another folder, with another result."""
+    copy = shutil.copytree(folder / "night/seed1", folder / name)
+    results = json.loads((copy / "results.json").read_text())
+    (copy / "results.json").write_text(json.dumps(results | {"accuracy": accuracy}))
+
+
+def test_of_two_runs_of_one_target_and_seed_that_in_its_own_folder_counts(tmp_path):
+    folder = finish(tmp_path, accuracy=60.0)
+    copied(folder, "night/seed1_old", 1.0)
+    copied(folder, "dark/seed1", 2.0)
+    assert only_note([folder]) == (
+        "base has several runs of one target and seed, of which one counts: dark/seed1, "
+        "night/seed1_old are left out."
+    )
+    (group,) = gather([folder]).groups
+    assert [record.results["accuracy"] for record in group.records] == [60.0]
+
+
+def test_a_run_right_beneath_the_root_of_all_folders_has_a_report_too(monkeypatch):
+    run = record()._replace(folder=Path("/run"))
+    monkeypatch.setattr(groups, "read_records", lambda folder: [run])
+    (group,) = gather([run.folder]).groups
+    assert (group.name, group.folder) == ("fixclr", Path("/"))
+
+
+def test_what_is_large_is_not_kept_of_all_runs_but_what_it_tells(tmp_path):
+    (run,) = gather([finish(tmp_path)]).records
+    assert run.features is None and run.mistakes is None
+    assert run.predictions is not None and run.results["uniformity"] < 0
 
 
 def test_a_run_that_others_have_is_missed(tmp_path):

@@ -113,9 +113,25 @@ def test_every_figure_and_table_is_a_file_too(report, page):
     assert tables == {f"{n}.{kind}" for n in names for kind in ("csv", "md", "tex")} | {"runs.csv"}
 
 
-def test_two_reports_of_the_same_runs_are_the_same_bytes(folders, tmp_path, undrawn):
-    pages = [write_report(folders, tmp_path / name) for name in ("one", "other")]
-    assert pages[0].read_bytes() == pages[1].read_bytes()
+def test_two_reports_of_the_same_runs_are_the_same_bytes(folders, tmp_path, monkeypatch):
+    draw_only(monkeypatch, "losses_over_steps", "mistakes_2")
+    one, other = (files_of(write_report(folders, tmp_path / name)) for name in ("one", "other"))
+    assert {"index.html", "figures/mistakes_2.png", "figures/losses_over_steps.svg"} <= one.keys()
+    assert one == other
+
+
+def files_of(page):
+    """The bytes of every file of a report."""
+    files = (path for path in page.parent.rglob("*") if path.is_file())
+    return {path.relative_to(page.parent).as_posix(): path.read_bytes() for path in files}
+
+
+def test_names_that_are_no_text_are_spelled_out_in_every_file(tmp_path, monkeypatch):
+    draw_only(monkeypatch, "confusion", "mistakes_1")
+    folder = finish(tmp_path, classes=("circle", "cro\udcff", "stripes"))
+    files = files_of(write_report([folder]))
+    assert b"accuracy of cro\\udcff" in files["tables/runs.csv"]
+    assert b"cro\\udcff" in files["index.html"]
 
 
 def test_names_are_text_wherever_they_stand(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 import csv
 import io
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,6 @@ from jaxclr.report.material import gather
 from jaxclr.report.summary import (
     accuracy_table,
     difference_table,
-    measured,
     measures_table,
     runs_table,
 )
@@ -63,8 +63,7 @@ def test_there_is_no_difference_without_a_baseline(material):
 
 
 def test_every_measure_has_a_row_unless_no_run_has_it(material):
-    measures = {group.name: measured(group.records) for group in material.groups}
-    table = measures_table(material, measures)
+    table = measures_table(material)
     rows = {row[0]: row[1:] for row in table.rows}
     assert rows["negative log-likelihood, nats"] == ("0.875 ± 0.000",) * 2
     assert rows["macro F1, %"] == ("63.0 ± 0.0",) * 2
@@ -73,9 +72,29 @@ def test_every_measure_has_a_row_unless_no_run_has_it(material):
     assert rows["device"] == ("1 x cpu", "1 x cpu")
 
 
+def test_a_measure_that_a_target_lacks_has_no_mean_and_keeps_its_row(tmp_path):
+    finish(tmp_path, target="day", accuracy=50.0)
+    folders = [finish(tmp_path, target="night", old=True), finish(tmp_path, "less", "day")]
+    rows = {row[0]: row[1:] for row in measures_table(gather(folders)).rows}
+    assert rows["accuracy on the target, %"] == ("55.0", "-")
+    assert rows["negative log-likelihood, nats"] == ("-", "-")
+
+
+def test_runs_without_a_device_name_none(tmp_path):
+    finish(tmp_path, seed=1, device=None)
+    folders = [finish(tmp_path, seed=2), finish(tmp_path, "mine", device=None)]
+    assert measures_table(gather(folders)).rows[-1] == ("device", "1 x cpu", "-")
+    names = [row[0] for row in measures_table(gather(folders[1:])).rows]
+    assert "device" not in names and len(names) > 5
+
+
+def test_a_run_is_called_by_its_folders_from_wherever_it_is_seen(tmp_path, monkeypatch):
+    monkeypatch.chdir(finish(tmp_path) / "night/seed1")
+    assert runs_table(gather([Path(".")])).rows[0][-1] == "base/night/seed1"
+
+
 def test_every_run_is_a_line_with_its_figures_at_full_precision(material):
-    measures = {group.name: measured(group.records) for group in material.groups}
-    lines = list(csv.DictReader(io.StringIO(as_csv(runs_table(material, measures)))))
+    lines = list(csv.DictReader(io.StringIO(as_csv(runs_table(material)))))
     found = {(n["experiment"], n["target"], int(n["seed"])): n for n in lines}
     for name, runs in ACCURACY.items():
         for (target, seed), accuracy in runs.items():

@@ -60,4 +60,4 @@ def test_being_watched_changes_nothing(told):
     state, metrics = stepped()
     chex.assert_trees_all_close(state, told[0], rtol=1e-6, atol=1e-7)
     assert told[1].keys() - metrics.keys() == {f"{name}_gradient" for name in METHOD.terms}
-    assert jnp.isfinite(jnp.stack(list(told[1].values()))).all()
+    assert all(jnp.isfinite(value).all() for value in told[1].values())

@@ -13,8 +13,8 @@ from jaxclr.measures import confusion
 from jaxclr.report.colors import PALETTE, SHARES, SMALL, look
 from jaxclr.report.figures.panels import INCH, WIDTH, new_figure, squared
 from jaxclr.report.figures.pooled import pooled
-from jaxclr.report.figures.series import Runs
 from jaxclr.report.figures.words import all_fitted, fitted
+from jaxclr.report.groups import Runs
 
 FEW = 15
 """Most classes whose numbers fit into their cells."""

@@ -9,8 +9,9 @@ from matplotlib.lines import Line2D
 from jaxclr.metrics import GRADIENT
 from jaxclr.report.colors import GREY, TEXT, look
 from jaxclr.report.figures.panels import INCH, WIDTH, Entry, panels, series_entries
-from jaxclr.report.figures.series import Runs, draw, of_percent, over_steps
+from jaxclr.report.figures.series import draw, of_percent, of_steps, over_steps
 from jaxclr.report.figures.words import fitted
+from jaxclr.report.groups import Runs
 
 SOURCES = {"held_back_accuracy": "images held back", "source_accuracy": "labeled images"}
 """What tells of the sources, the better witness first."""
@@ -51,7 +52,8 @@ def accuracy(runs: Runs) -> Figure | None:
                 if found is not None:
                     draw(panel, found, place, second=name == source)
         panel.set_title(_heading(f"target: {target}", len(targets)))
-        panel.set(xlabel="step", ylabel="accuracy, %")
+        panel.set_ylabel("accuracy, %")
+        of_steps(panel)
         of_percent(panel)
     return figure
 
@@ -83,7 +85,8 @@ def losses(runs: Runs) -> Figure | None:
             if found is not None:
                 draw(panel, found, place)
         panel.set_title(_heading("loss" if name == "loss" else f"term: {name}", len(names)))
-        panel.set(xlabel="step", ylabel="weighted sum" if name == "loss" else "unweighted mean")
+        panel.set_ylabel("weighted sum" if name == "loss" else "unweighted mean")
+        of_steps(panel)
     return figure
 
 

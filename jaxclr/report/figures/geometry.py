@@ -6,21 +6,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxclr.measures import similarities, uniformity
 from jaxclr.records import Record
 from jaxclr.report.colors import PALE, SMALL, look, style
 from jaxclr.report.figures.panels import WIDTH, new_figure
-from jaxclr.report.figures.series import Runs
 from jaxclr.report.figures.words import all_fitted
+from jaxclr.report.groups import Runs
+from jaxclr.report.measured import measured
 
 KINDS = {
-    "within": ("same class,\nsame domain", "mean cosine"),
-    "across": ("same class,\nother domain", "mean cosine"),
-    "between": ("other class,\nany domain", "mean cosine"),
+    "cosine_within": ("same class,\nsame domain", "mean cosine"),
+    "cosine_across": ("same class,\nother domain", "mean cosine"),
+    "cosine_between": ("other class,\nany domain", "mean cosine"),
     "uniformity": ("uniformity\n(less: more even)", "log potential, nats"),
-    "probe": ("domain read off\nfeatures", "accuracy, %"),
+    "domain_probe_accuracy": ("domain read off\nfeatures", "accuracy, %"),
 }
-"""Of each measure the title and the unit."""
+"""Of each measure, by its name in the results, the title and the unit."""
 COSINES = 3
 """How many of them, the first ones, are on one scale."""
 
@@ -65,17 +65,11 @@ def measures(runs: Runs) -> Figure | None:
 
 
 def _values(runs: Sequence[Record]) -> Values:
-    found: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    for run in runs:
-        values: dict[str, float | None] = {"probe": run.results.get("domain_probe_accuracy")}
-        if run.features is not None:
-            features, domain, label = run.features
-            values |= similarities(features, label, domain)._asdict()
-            values["uniformity"] = uniformity(features)
-        for kind, value in values.items():
-            if value is not None:
-                found[kind].append(value)
-    return found
+    results = [measured(run) for run in runs]
+    return {
+        kind: [value for of_run in results if (value := of_run.get(kind)) is not None]
+        for kind in KINDS
+    }
 
 
 def _draw(panel: Axes, kind: str, values: Sequence[Sequence[float]]) -> None:

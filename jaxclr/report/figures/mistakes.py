@@ -17,11 +17,12 @@ TINY = 7.0
 
 
 @look()
-def grid(record: Record) -> Figure | None:
+def grid(record: Record, name: str | None = None) -> Figure | None:
     """Pictures of the surest mistakes on the target, with guess, confidence, truth and file.
 
     Args:
         record: One run.
+        name: What its experiment is called; none: as it calls itself.
 
     Returns:
         None where it kept none, or made none.
@@ -32,8 +33,8 @@ def grid(record: Record) -> Figure | None:
     count = len(found.images)
     across = min(count, ACROSS)
     down = math.ceil(count / across)
-    name, target = record.results["experiment"], record.results["target"]
-    title = f"Surest mistakes of {name} on {target}"
+    called = record.results["experiment"] if name is None else name
+    title = f"Surest mistakes of {called} on {record.results['target']}"
     figure = new_figure(max(across * CELL, 5.0), down * (CELL + 0.65) + 0.5, title)
     room = CELL * INCH - 8
     names = all_fitted(classes, room - 36, size=SMALL)

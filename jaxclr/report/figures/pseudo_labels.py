@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from jaxclr.records import Record
 from jaxclr.report.colors import look
 from jaxclr.report.figures.panels import panels, series_entries
-from jaxclr.report.figures.series import Runs, Series, draw, of_percent, over_steps
+from jaxclr.report.figures.series import Series, draw, of_percent, of_steps, over_steps
 from jaxclr.report.figures.words import fitted
+from jaxclr.report.groups import Runs
 
 KEEP, RIGHT = "pseudo_label_keep_rate", "pseudo_label_accuracy"
 TITLES = {KEEP: "keep rate", RIGHT: "accuracy"}
@@ -95,5 +96,6 @@ def _draw_pair(axes: Sequence[Axes], curves: Curves, of: str) -> None:
             if series is not None:
                 draw(panel, series, place)
         panel.set_title(fitted(f"{of}{TITLES[measure]}", 300.0))
-        panel.set(xlabel="step", ylabel=UNITS[measure])
+        panel.set_ylabel(UNITS[measure])
+        of_steps(panel)
         of_percent(panel)

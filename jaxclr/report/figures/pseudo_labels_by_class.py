@@ -11,8 +11,9 @@ from jaxclr.records import Record
 from jaxclr.report.colors import PALE, SMALL, look
 from jaxclr.report.figures.panels import WIDTH, new_figure
 from jaxclr.report.figures.pseudo_labels import KEEP, RIGHT, TITLES, UNITS, parts
-from jaxclr.report.figures.series import Runs
+from jaxclr.report.figures.series import of_steps
 from jaxclr.report.figures.words import all_fitted, fitted
+from jaxclr.report.groups import Runs
 
 FEW, WORST = 15, 12
 """Most classes that all get a row of their own, and how many do where there are more."""
@@ -122,7 +123,8 @@ def _drawn(
         for panel, (name, found) in zip(axes[:, column], tables.items(), strict=True):
             ends = np.array([min(0, steps[name][0] - 1), *steps[name]])
             panel.pcolormesh(ends, np.arange(len(names) + 1), found[measure], norm=scale)
-            panel.set(facecolor=PALE, xlabel="step")
+            panel.set_facecolor(PALE)
+            of_steps(panel)
             panel.grid(visible=False)
             panel.set_title(fitted(f"{name}: {TITLES[measure]}", 270.0))
         figure.colorbar(

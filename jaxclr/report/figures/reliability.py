@@ -16,8 +16,8 @@ from jaxclr.records import Predictions
 from jaxclr.report.colors import GREY, PALETTE, look
 from jaxclr.report.figures.panels import INCH, Entry, legend_below, new_figure, squared
 from jaxclr.report.figures.pooled import pooled
-from jaxclr.report.figures.series import Runs
 from jaxclr.report.figures.words import fitted
+from jaxclr.report.groups import Runs
 
 SIDE, COLUMNS = 3.3, 3
 """Width of a panel in inches, and most of them beside each other."""

@@ -15,8 +15,6 @@ POINTS = 100
 MARKS = 8
 """About how many of them carry a marker."""
 
-Runs = Mapping[str, Sequence[Record]]
-"""The runs of each experiment, by its name."""
 Read = Callable[[Mapping[str, Any]], float | None]
 """From a line of ``metrics.jsonl`` to a value; None where it has none."""
 
@@ -78,6 +76,12 @@ def draw(axes: Axes, series: Series, place: int, *, second: bool = False) -> Non
     if series.std.any() and not second:
         low, high = series.mean - series.std, series.mean + series.std
         axes.fill_between(series.step, low, high, color=how.color, alpha=0.15, linewidth=0)
+
+
+def of_steps(axes: Axes) -> None:
+    """Says that it goes by steps, which are whole, to the right."""
+    axes.set_xlabel("step")
+    axes.locator_params(axis="x", integer=True, min_n_ticks=1)
 
 
 def of_percent(axes: Axes) -> None:
