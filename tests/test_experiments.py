@@ -35,6 +35,9 @@ EXPERIMENTS = {name: load_experiment(name) for name in experiment_names()}
 ADDED = ("coral", "mmd", "irm", "vrex", "groupdro", "fixmatch_coral", "meanteacher", "uda")
 """Experiments on digits whose additions one fast test takes all at once."""
 
+COMPOSED = ("digits_fixmatch", "digits_ssc")
+"""Bases that are quickly tried with FixCLR and ADC; that both go onto all is traced in any case."""
+
 
 def on_toy(experiment, model=None):
     """The experiment's method, heads, optimizer and way of testing, on small pictures."""
@@ -74,9 +77,11 @@ def distinct():
 
 
 def quick_or_slow(names):
-    """Each name, slow where it is among what is taken at once."""
+    """Each name, slow where it is among what is taken at once, or is one more base with a term."""
     for name in names:
-        slow = name.removeprefix("digits_") in ADDED
+        base, _, term = name.rpartition("_")
+        more = base in EXPERIMENTS and term in ("fixclr", "adc") and base not in COMPOSED
+        slow = more or name.removeprefix("digits_") in ADDED
         yield pytest.param(name, marks=pytest.mark.slow if slow else ())
 
 
