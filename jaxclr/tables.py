@@ -60,7 +60,7 @@ def screen(summary: Mapping[str, Any]) -> Table:
     """The table for a terminal: a line per target, so that it fits however many there are."""
     table = Table(
         title=summary["experiment"],
-        caption="top-1 accuracy on the whole held-out domain, %",
+        caption="top-1 on the whole held-out domain, %",
         box=box.SIMPLE_HEAD,
     )
     table.add_column("target")
