@@ -92,7 +92,9 @@ def test_a_job_alone_asks_for_no_gpus_where_none_are_wanted_and_queues_itself_an
     tmp_path, played
 ):
     """The signal comes as Slurm sends it before the time is over: to the process that srun ran."""
-    job = scripted(tmp_path, "job", f"( sleep 0.3; kill -USR2 $PPID ) & {saves()}")
+    # Not before the job heeds being asked to stop.
+    put_off = "( while [ ! -e begun ]; do sleep 0.02; done; kill -USR2 $PPID ) &"
+    job = scripted(tmp_path, "job", f"{put_off} {saves()}")
     (attempt,) = slurm(tmp_path, gpus=0).submit([job])
     wait_until((played / "scontrol").exists)
     assert (job.folder / "saved").exists()
