@@ -92,8 +92,8 @@ def test_a_job_alone_asks_for_no_gpus_where_none_are_wanted_and_queues_itself_an
     tmp_path, played
 ):
     """The signal comes as Slurm sends it before the time is over: to the process that srun ran."""
-    # Not before the job heeds being asked to stop.
-    put_off = "( while [ ! -e begun ]; do sleep 0.02; done; kill -USR2 $PPID ) &"
+    # Not before the job heeds being asked to stop, nor before the process that started it knows it.
+    put_off = "( while [ ! -e begun ]; do sleep 0.02; done; sleep 0.5; kill -USR2 $PPID ) &"
     job = scripted(tmp_path, "job", f"{put_off} {saves()}")
     (attempt,) = slurm(tmp_path, gpus=0).submit([job])
     wait_until((played / "scontrol").exists)
