@@ -14,15 +14,17 @@ from jaxclr.executors import Local, Slurm
 COMMANDS = {
     # Runs every task of the array it is given, at once and on this machine.
     "sbatch": """
-        cp "$1" "$PLAYED/sent$(ls "$PLAYED" | wc -l)"
-        last=$(sed -n 's/^#SBATCH --array=0-\\([0-9]*\\).*/\\1/p' "$1")
+        # As Slurm does: the file itself is moved elsewhere once this has ended.
+        sent="$PLAYED/sent$(ls "$PLAYED" | wc -l)"
+        cp "$1" "$sent"
+        last=$(sed -n 's/^#SBATCH --array=0-\\([0-9]*\\).*/\\1/p' "$sent")
         export SLURM_JOB_ID=77
         if [ -n "$last" ]; then
             for task in $(seq 0 "$last"); do
-                SLURM_ARRAY_JOB_ID=77 SLURM_ARRAY_TASK_ID=$task sh "$1" > /dev/null 2>&1 &
+                SLURM_ARRAY_JOB_ID=77 SLURM_ARRAY_TASK_ID=$task sh "$sent" > /dev/null 2>&1 &
             done
         else
-            sh "$1" > /dev/null 2>&1 &
+            sh "$sent" > /dev/null 2>&1 &
         fi
         echo "Submitted batch job 77"
         """,
