@@ -36,6 +36,9 @@ def desk(tmp_path, monkeypatch):
     for page in PAGES:
         for name, code in files(page).items():
             (tmp_path / name).write_text(code)
+    # Images of the reader's own.
+    (tmp_path / "photos").mkdir()
+    shutil.copy(ROOT / "docs/digits.png", tmp_path / "photos")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
