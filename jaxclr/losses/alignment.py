@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from jaxclr.losses.blocks import over_blocks
+from jaxclr.losses.reduce import exact_product
 
 INVERSE_WIDTHS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 
@@ -41,12 +42,12 @@ def moment_distance(
     """
     x, of_domain = vectors.astype(jnp.float32), jax.nn.one_hot(domain, num_domains)
     count = of_domain.sum(0)
-    mean = _product(of_domain.T, x) / jnp.maximum(count, 1)[:, None]
+    mean = exact_product(of_domain.T, x) / jnp.maximum(count, 1)[:, None]
 
     def covariance(share: Float[Array, " b"], mean: Float[Array, " d"], count: Float[Array, ""]):
         # Of ones and zeros, which are their own squares.
         centred = (x - mean) * share[:, None]
-        return _product(centred.T, centred) / jnp.maximum(count - 1, 1)
+        return exact_product(centred.T, centred) / jnp.maximum(count - 1, 1)
 
     covariances = jax.vmap(covariance, in_axes=(1, 0, 0))(of_domain, mean, count)
     there, d = count > 0, x.shape[1]
@@ -96,19 +97,19 @@ def kernel_distance(
 
     def add(sums: Float[Array, "b n"], block):
         others, squared_others, place_of_others, share = block
-        apart = squared[:, None] + squared_others - 2 * _product(x, others.T)
+        apart = squared[:, None] + squared_others - 2 * exact_product(x, others.T)
         itself = place[:, None] == place_of_others
         apart = jnp.maximum(jnp.where(itself, 0.0, apart), 0.0)
         near = jnp.zeros_like(apart)
         for width in inverse_widths:
             near += jnp.exp(-width * apart)
-        return sums + _product(near, share)
+        return sums + exact_product(near, share)
 
     rows = (x, squared, place, of_domain)
     # Computed anew on the way back, a block of the kernels is all that is ever there.
     sums = over_blocks(jax.checkpoint(add), jnp.zeros_like(of_domain), rows)
     count = of_domain.sum(0)
-    kernel = _product(of_domain.T, sums) / jnp.maximum(count[:, None] * count, 1)
+    kernel = exact_product(of_domain.T, sums) / jnp.maximum(count[:, None] * count, 1)
     own, exists = jnp.diagonal(kernel), _pairs(count > 0)
     return jnp.where(exists, own[:, None] + own - kernel - kernel.T, 0.0), exists
 
@@ -117,14 +118,10 @@ def _squared_distances(rows: Float[Array, "n m"], there: Bool[Array, " n"]) -> F
     """Of few long rows, without an array of all pairs; exact where the rows are nearly equal."""
     share = there / jnp.maximum(there.sum(), 1)
     rows = rows - (share[:, None] * rows).sum(0)
-    gram = _product(rows, rows.T)
+    gram = exact_product(rows, rows.T)
     own = jnp.diagonal(gram)
     return jnp.maximum(own[:, None] + own - gram - gram.T, 0.0)
 
 
 def _pairs(there: Bool[Array, " n"]) -> Bool[Array, "n n"]:
     return there[:, None] & there & ~jnp.eye(len(there), dtype=bool)
-
-
-def _product(x: Float[Array, "l m"], y: Float[Array, "m o"]) -> Float[Array, "l o"]:
-    return jnp.matmul(x, y, precision="highest")

@@ -15,6 +15,8 @@ import jax.numpy as jnp
 from jax.experimental.shard_alike import shard_alike
 from jaxtyping import Array, Float
 
+from jaxclr.losses.reduce import exact_product
+
 # Up to so many examples are one block, whose cosines are not computed anew on the way back: the
 # compiler finds them among those it has. Of more, three arrays of all pairs exceed the 32 MiB that
 # the C library keeps at hand, and on a CPU new pages take longer than the cosines.
@@ -58,7 +60,7 @@ def _sums(push, z, facts, weight):
 
     def add(sums, block):
         *others, share = block
-        return jax.tree.map(lambda total, f: total + _product(f, share), sums, pushes(*others))
+        return jax.tree.map(lambda total, f: total + exact_product(f, share), sums, pushes(*others))
 
     start = jax.tree.map(lambda _: jnp.zeros_like(weight), jax.eval_shape(pushes, z, facts))
     return over_blocks(add, start, (z, facts, weight))
@@ -79,11 +81,11 @@ def _backward(push, known, slope):
             return push(cosine, own, facts_of_others), push(cosine, facts_of_others, own)
 
         _, pull = jax.vjp(both_ways, cosines(z, others))
-        to_own = jax.tree.map(lambda g: _product(g, share.T), slope)
-        to_others = jax.tree.map(lambda g: _product(weight, g.T), slope_of_others)
+        to_own = jax.tree.map(lambda g: exact_product(g, share.T), slope)
+        to_others = jax.tree.map(lambda g: exact_product(weight, g.T), slope_of_others)
         # Else devices may hold one by rows and the other by columns, and would send them around.
         (moves,) = pull(shard_alike(to_own, to_others))
-        return jax.tree.map(lambda sums, f, x: sums + _product(f, x), total, moves, others)
+        return jax.tree.map(lambda sums, f, x: sums + exact_product(f, x), total, moves, others)
 
     start = jax.tree.map(jnp.zeros_like, z)
     return over_blocks(add, start, (z, facts, weight, slope)), None, None
@@ -119,12 +121,7 @@ def over_blocks(step: Callable[[Any, Any], Any], start: Any, rows: Any) -> Any:
 
 def cosines(z: Any, others: Any) -> Any:
     """Of unit vectors with others: of arrays, or of tuples of as many."""
-    return jax.tree.map(lambda x, y: _product(x, y.T), z, others)
-
-
-def _product(x, y):
-    # Errors of a faster product, such as TF32, would be divided by the temperature.
-    return jnp.matmul(x, y, precision="highest")
+    return jax.tree.map(lambda x, y: exact_product(x, y.T), z, others)
 
 
 def _as_column(facts):

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, Num
 
 from jaxclr.losses.blocks import pair_sums
 from jaxclr.losses.crowd import log_repulsion
-from jaxclr.losses.reduce import unit
+from jaxclr.losses.reduce import exact_product, unit
 
 
 def negative_class_contrastive(
@@ -124,7 +124,7 @@ def _pairs(
 ) -> Float[Array, "k n"]:
     if positive is None:
         return _log_sums(_log_sums_of_anchors(z, groups, temperature), groups)
-    repulsion = _product(groups.of_class.T, _sums_of_anchors(z, groups, temperature))
+    repulsion = exact_product(groups.of_class.T, _sums_of_anchors(z, groups, temperature))
     return jnp.log1p(repulsion / positive[:, None])
 
 
@@ -132,11 +132,11 @@ def _group_means(
     z: Float[Array, "b d"], groups: _Groups, temperature: float, positive: Float[Array, " k"] | None
 ) -> Float[Array, "k n"]:
     # Cosines are linear in either vector: their mean over a class is that with its mean vector.
-    logits = (_product(_mean_of_class(z, groups), z.T) - 1) / temperature
+    logits = (exact_product(_mean_of_class(z, groups), z.T) - 1) / temperature
     of_other = (groups.in_domain.sum(1, keepdims=True) - groups.of_class).T
     is_domain = (groups.in_domain > 0).astype(jnp.float32)
-    count = _product(of_other, is_domain)
-    mean = _product(logits * of_other, is_domain) / jnp.where(count > 0, count, 1.0)
+    count = exact_product(of_other, is_domain)
+    mean = exact_product(logits * of_other, is_domain) / jnp.where(count > 0, count, 1.0)
     return mean if positive is None else jax.nn.softplus(mean - jnp.log(positive)[:, None])
 
 
@@ -152,7 +152,7 @@ def _anchors(
 def _mean_of_class(values: Float[Array, "b c"], groups: _Groups) -> Float[Array, "k c"]:
     """The weighted mean of each class's rows; 0 for a class without weight."""
     count = groups.of_class.sum(0)[:, None]
-    return _product(groups.of_class.T, values) / jnp.where(count > 0, count, 1.0)
+    return exact_product(groups.of_class.T, values) / jnp.where(count > 0, count, 1.0)
 
 
 def _sums_of_anchors(
@@ -186,7 +186,7 @@ def _log_sums(logits: Float[Array, "b n"], groups: _Groups) -> Float[Array, "k n
     )
     largest = jnp.where(largest > -jnp.inf, largest, 0.0)
     shares = jnp.exp(jnp.where(present, logits - largest[groups.label], -jnp.inf))
-    total = _product(groups.of_class.T, shares)
+    total = exact_product(groups.of_class.T, shares)
     return jnp.where(total > 0, jnp.log(jnp.where(total > 0, total, 1.0)) + largest, 0.0)
 
 
@@ -209,13 +209,9 @@ def _positive(
 
     weight = of_class.sum(1, keepdims=True)
     pulled = pair_sums(pull, z, (groups.label, jnp.arange(len(z))), weight)
-    together = _product(of_class.T, pulled)[:, 0]
+    together = exact_product(of_class.T, pulled)[:, 0]
     # Exactly zero for one example alone, which a difference of squares is not.
     pairs = (of_class * (of_class.sum(0) - of_class)).sum(0)
     real = jnp.where(pairs > 0, together / jnp.where(pairs > 0, pairs, 1.0), 1.0)
     # Bounded so that its square, in the gradient, is no zero in float32.
     return 1 - attraction + attraction * jnp.maximum(real, 1e-18)
-
-
-def _product(x: Float[Array, "l m"], y: Float[Array, "m n"]) -> Float[Array, "l n"]:
-    return jnp.matmul(x, y, precision="highest")

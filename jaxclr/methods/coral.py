@@ -2,35 +2,23 @@
 
 import dataclasses
 
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int, Num
 
-from jaxclr.losses import masked_mean, moment_distance
-from jaxclr.methods.domains import Vectors, Views, spread
+from jaxclr.losses import moment_distance
+from jaxclr.methods.domains import Alignment, Vectors, Views, aligns_strong
 from jaxclr.methods.erm import erm
-from jaxclr.methods.method import Method, Term
-from jaxclr.types import Outputs
+from jaxclr.methods.method import Method
 
 
 @dataclasses.dataclass(frozen=True)
-class MomentAlignment(Term):
-    """Draws together the means and covariances of the labeled images' features, domain by domain.
+class MomentAlignment(Alignment):
+    """Draws together means and covariances of the labeled images' features, domain by domain."""
 
-    The mean over the pairs of domains, times the number of domains, like the cross-entropy beside
-    it.
-    """
-
-    vectors: Vectors = "features"
-    """What is aligned: the backbone's features, or what the projector makes of them."""
-
-    reads = ("labeled",)
-    # It asks no image for its label.
-    mixed = True
-
-    def __call__(self, outputs: Outputs) -> Float[Array, ""]:
-        """The term's value, in the vectors' units; 0 where there is one domain alone."""
-        vectors, domain = spread(outputs, self.reads[0], self.vectors)
-        distance, exists = moment_distance(vectors, domain, num_domains=outputs.num_domains)
-        return outputs.num_domains * masked_mean(distance, exists)
+    def distance(
+        self, vectors: Num[Array, "v d"], domain: Int[Array, " v"], num_domains: int
+    ) -> tuple[Float[Array, "n n"], Bool[Array, "n n"]]:
+        """That of :func:`jaxclr.losses.moment_distance`."""
+        return moment_distance(vectors, domain, num_domains=num_domains)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +50,5 @@ def coral(
         <https://arxiv.org/abs/2007.01434>`_, 2021.
     """
     base = base or erm()
-    strong = views == "strong" if views else "strong" in base.reads
-    kind = StrongMomentAlignment if strong else MomentAlignment
+    kind = StrongMomentAlignment if aligns_strong(base, views) else MomentAlignment
     return base.plus(alignment=kind(weight, vectors))

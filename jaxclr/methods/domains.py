@@ -1,15 +1,51 @@
 """What terms that compare domains need of a batch."""
 
+import abc
+import dataclasses
 from typing import Literal
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Num
+from jaxtyping import Array, Bool, Float, Int, Num
 
-from jaxclr.methods.method import Reads, needed
+from jaxclr.losses import masked_mean
+from jaxclr.methods.method import Method, Reads, Term, needed
 from jaxclr.types import Outputs
 
 Vectors = Literal["features", "embedding"]
 Views = Literal["labeled", "strong"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Alignment(Term):
+    """Draws domains together in what the labeled images' features have of each.
+
+    The mean over the pairs of domains, times the number of domains, like the cross-entropy beside
+    it.
+    """
+
+    vectors: Vectors = "features"
+    """What is aligned: the backbone's features, or what the projector makes of them."""
+
+    reads = ("labeled",)
+    # It asks no image for its label.
+    mixed = True
+
+    @abc.abstractmethod
+    def distance(
+        self, vectors: Num[Array, "v d"], domain: Int[Array, " v"], num_domains: int
+    ) -> tuple[Float[Array, "n n"], Bool[Array, "n n"]]:
+        """How far every two domains are apart, and whether both have vectors."""
+
+    def __call__(self, outputs: Outputs) -> Float[Array, ""]:
+        """The term's value, in the unit of the distance; 0 where there is one domain alone."""
+        vectors, domain = spread(outputs, self.reads[0], self.vectors)
+        distance, exists = self.distance(vectors, domain, outputs.num_domains)
+        return outputs.num_domains * masked_mean(distance, exists)
+
+
+def aligns_strong(base: Method, views: Views | None) -> bool:
+    """Whether the strong views are aligned: as told, or else where the base reads them."""
+    return views == "strong" if views else "strong" in base.reads
 
 
 def domain_of_labeled(outputs: Outputs) -> Int[Array, " l"]:

@@ -2,35 +2,26 @@
 
 import dataclasses
 
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int, Num
 
-from jaxclr.losses import kernel_distance, masked_mean
-from jaxclr.methods.domains import Vectors, Views, spread
+from jaxclr.losses import kernel_distance
+from jaxclr.methods.domains import Alignment, Vectors, Views, aligns_strong
 from jaxclr.methods.erm import erm
-from jaxclr.methods.method import Method, Term
-from jaxclr.types import Outputs
+from jaxclr.methods.method import Method
 
 
 @dataclasses.dataclass(frozen=True)
-class KernelAlignment(Term):
+class KernelAlignment(Alignment):
     """Draws together the distributions of the labeled images' features, domain by domain.
 
-    The mean over the pairs of domains, times the number of domains, like the cross-entropy beside
-    it.
+    It is at most 14 times the number of domains.
     """
 
-    vectors: Vectors = "features"
-    """What is aligned: the backbone's features, or what the projector makes of them."""
-
-    reads = ("labeled",)
-    # It asks no image for its label.
-    mixed = True
-
-    def __call__(self, outputs: Outputs) -> Float[Array, ""]:
-        """The term's value, up to 14 times the number of domains; 0 of one domain alone."""
-        vectors, domain = spread(outputs, self.reads[0], self.vectors)
-        distance, exists = kernel_distance(vectors, domain, num_domains=outputs.num_domains)
-        return outputs.num_domains * masked_mean(distance, exists)
+    def distance(
+        self, vectors: Num[Array, "v d"], domain: Int[Array, " v"], num_domains: int
+    ) -> tuple[Float[Array, "n n"], Bool[Array, "n n"]]:
+        """That of :func:`jaxclr.losses.kernel_distance`."""
+        return kernel_distance(vectors, domain, num_domains=num_domains)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +54,5 @@ def mmd(
         <https://arxiv.org/abs/2007.01434>`_, 2021.
     """
     base = base or erm()
-    strong = views == "strong" if views else "strong" in base.reads
-    kind = StrongKernelAlignment if strong else KernelAlignment
+    kind = StrongKernelAlignment if aligns_strong(base, views) else KernelAlignment
     return base.plus(kernel_alignment=kind(weight, vectors))

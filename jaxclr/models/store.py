@@ -39,8 +39,7 @@ def read_own(path: Path, arrays: Mapping[str, np.ndarray], params: PyTree, stats
     Raises:
         InputError: An array of the backbone is missing, left over, or of another shape.
     """
-    trees = {PARAMS: params, STATS: stats}
-    wanted = {kind: _named(kind, tree) for kind, tree in trees.items()}
+    wanted = {PARAMS: _named(PARAMS, params), STATS: _named(STATS, stats)}
     every = wanted[PARAMS] | wanted[STATS]
     if wrong := _misfits("backbone", arrays, every):
         raise InputError(
@@ -50,10 +49,7 @@ def read_own(path: Path, arrays: Mapping[str, np.ndarray], params: PyTree, stats
     head = _misfits("head", arrays, every)
     taken = [n for n in every if _part(n) == "backbone" or (_part(n) == "head" and not head)]
 
-    def filled(kind: str) -> PyTree:
-        leaves = [arrays[n] if n in taken else leaf for n, leaf in wanted[kind].items()]
-        return jax.tree.unflatten(jax.tree.structure(trees[kind]), leaves)
-
+    found = {n: arrays[n] for n in taken}
     counts = [
         f"{sum(leaf.size for n, leaf in of.items() if n in taken):,} of "
         f"{sum(leaf.size for leaf in of.values()):,}"
@@ -61,7 +57,7 @@ def read_own(path: Path, arrays: Mapping[str, np.ndarray], params: PyTree, stats
     ]
     report = f"{counts[0]} parameters and {counts[1]} running statistics loaded."
     kept = f" The head stays as it is: {'; '.join(head)}." if head else ""
-    return Loaded(filled(PARAMS), filled(STATS), report + kept)
+    return Loaded(_filled(PARAMS, params, found), _filled(STATS, stats, found), report + kept)
 
 
 def read_all(
@@ -81,19 +77,19 @@ def read_all(
     Raises:
         InputError: An array is missing, left over, or of another shape.
     """
-    trees = {PARAMS: params, STATS: stats}
-    wanted = {kind: _named(kind, tree) for kind, tree in trees.items()}
-    every = wanted[PARAMS] | wanted[STATS]
+    every = _named(PARAMS, params) | _named(STATS, stats)
     parts = {_part(name) for name in arrays.keys() | every.keys()}
     if wrong := [text for part in sorted(parts) for text in _misfits(part, arrays, every)]:
         raise InputError(
             f"{path} does not hold the weights of the experiment beside it: {'; '.join(wrong)}."
         )
-    filled = [
-        jax.tree.unflatten(jax.tree.structure(trees[kind]), [arrays[name] for name in wanted[kind]])
-        for kind in trees
-    ]
-    return filled[0], filled[1]
+    return _filled(PARAMS, params, arrays), _filled(STATS, stats, arrays)
+
+
+def _filled(kind: str, tree: PyTree, arrays: Mapping[str, np.ndarray]) -> PyTree:
+    """The tree with the arrays of its names put in; what has none stays."""
+    leaves = [arrays.get(name, leaf) for name, leaf in _named(kind, tree).items()]
+    return jax.tree.unflatten(jax.tree.structure(tree), leaves)
 
 
 def _part(name: str) -> str:
